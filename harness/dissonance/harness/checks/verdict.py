@@ -1,0 +1,43 @@
+"""What a check says of a run: :class:`Verdict`, and how several are composed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from ..run import Run
+
+__all__ = ["Check", "Status", "Tier", "Verdict", "worst"]
+
+Status = Literal["pass", "fail", "unknown"]
+Tier = Literal["T1", "T2", "T3"]
+
+_RANK: dict[Status, int] = {"pass": 0, "unknown": 1, "fail": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One check's answer. ``evidence`` holds event ids; ``next`` says what to do about an *unknown*."""
+
+    status: Status
+    check: str
+    reason: str
+    evidence: tuple[int, ...] = ()
+    next: str = ""
+    tier: Tier = "T1"
+
+
+class Check(Protocol):
+    """A pure function of a run. ``name`` is how the command line and the report call it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self, run: Run) -> Verdict: ...
+
+
+def worst(verdicts: Iterable[Verdict]) -> Status:
+    """``fail`` over ``unknown`` over ``pass``; no verdict at all is *unknown*."""
+    return max((v.status for v in verdicts), key=_RANK.__getitem__, default="unknown")
