@@ -1,0 +1,276 @@
+"""How large a request is: :class:`Meter`, which measures a growing one at the cost of what is new in it.
+
+The counts are those of ``estimate``; here they are kept by content, together with the content
+hashes that the history names the parts of a request by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from pydantic_core import to_json
+
+from dissonance.harness.call import JsonObject
+from dissonance.harness.history import Bodies, canonical, content_hash
+
+from .catalog import ModelInfo, info
+from .estimate import PER_MESSAGE, corrected, count_block, count_content, count_json, count_text
+from .memo import Memo
+from .request import Request
+
+__all__ = ["Measured", "Meter", "count_text"]
+
+# --- requests ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a request holds, as content hashes into ``history.Bodies``, and how many tokens it is estimated to be.
+
+    ``system`` and ``tools`` are None where the request has none; ``params`` covers all fields but
+    those three, ``model``, ``max_tokens`` and ``stream``, and is None where there are none.
+    """
+
+    system: str | None
+    tools: str | None
+    messages: tuple[str, ...]
+    params: str | None
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Something measured before: its content hash and its uncorrected tokens.
+
+    ``exact``: it holds no number and no boolean, so that what is equal to it is the same JSON (1, 1.0 and true are
+    equal in Python).
+    """
+
+    hash: str
+    tokens: int
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A content block measured before: a number that stands for it in keys, its canonical JSON, its tokens."""
+
+    number: int
+    data: bytes
+    tokens: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The messages of an earlier request, their parts, and where these are not exact."""
+
+    messages: list[Any]
+    parts: list[_Part]
+    inexact: list[int]
+
+
+_STATES = 8
+_APART = frozenset({"system", "tools", "messages", "model", "max_tokens", "stream"})
+_HASHERS = 256
+_LOOK_BACK = 8  # so many blocks may be new at a message's end without the whole of it being hashed again
+
+
+class Meter:
+    """Measures requests; what it has seen before costs a look-up.
+
+    A workflow resends its history with each call, and each call's JSON is parsed anew, so only the
+    texts themselves can be compared and be keys: either costs less than a hundredth of tokenising.
+    ``cap`` bounds the characters held, for messages and for blocks. A meter serves one ``Bodies``
+    at a time: with another one, only the counts of texts are still known.
+    """
+
+    def __init__(self, cap: int = 32_000_000) -> None:
+        self._cap = cap
+        self._bodies: Bodies | None = None
+
+    def measure(self, request: Request, bodies: Bodies) -> Measured:
+        """The request's hashes and tokens; each of its parts that ``bodies`` lacks is kept there.
+
+        Takes any JSON object as a body: what is malformed is refused by ``validate``, and recorded all the same.
+        """
+        if bodies is not self._bodies:
+            self._begin(bodies)
+        body = request.body
+        name = body.get("model")
+        model = info(name if isinstance(name, str) else "")
+        system = self._part("system", body.get("system"))
+        tools = self._part("tools", body.get("tools") or None)
+        params = self._part("params", {k: v for k, v in body.items() if k not in _APART} or None)
+        messages = body.get("messages")
+        parts = self._history(messages) if isinstance(messages, list) else []
+        base = sum([part.tokens for part in parts])
+        flat = PER_MESSAGE * len(parts)
+        if system is not None:
+            base += system.tokens
+            flat += PER_MESSAGE
+        if tools is not None:
+            base += tools.tokens
+            flat += _tools_overhead(body, model)
+        return Measured(
+            None if system is None else system.hash,
+            None if tools is None else tools.hash,
+            tuple([part.hash for part in parts]),
+            None if params is None else params.hash,
+            corrected(base, model.id) + flat,
+        )
+
+    def _begin(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self._messages: Memo[Any, _Part] = Memo(self._cap)
+        self._parts: Memo[Any, _Part] = Memo(self._cap)
+        self._blocks: Memo[Any, _Block] = Memo(self._cap)
+        self._hashers: dict[tuple[int, ...], blake2b] = {}
+        self._number = 0
+        self._states: list[_State] = []  # the latest first
+
+    def _keep(self, data: bytes, tokens: int, *, hash: str = "", exact: bool = False) -> _Part:
+        assert self._bodies is not None
+        hash = hash or content_hash(data)
+        self._bodies.keep(hash, data)
+        return _Part(hash, tokens, exact)
+
+    def _part(self, kind: str, value: Any) -> _Part | None:
+        if value is None:
+            return None
+        key = (kind, value if type(value) is str else to_json(value))
+        part = self._parts.data.get(key)
+        if part is None:
+            data = canonical(value)
+            part = self._parts.keep(key, self._keep(data, _count_part(kind, value)), len(data))
+        return part
+
+    # --- messages
+
+    def _history(self, messages: list[Any]) -> list[_Part]:
+        """The parts of all messages. Those that a recent request began with are compared, not looked up."""
+        known = _State([], [], [])
+        for index, state in enumerate(self._states):
+            if state.messages == messages[: len(state.messages)]:
+                known = self._states.pop(index)
+                break
+        begun = len(known.messages)
+        parts = [*known.parts, *map(self._message, messages[begun:])]
+        for index in known.inexact:
+            parts[index] = self._message(messages[index])
+        inexact = known.inexact + [index for index in range(begun, len(parts)) if not parts[index].exact]
+        if messages:
+            self._states.insert(0, _State(messages, parts, inexact))
+            del self._states[_STATES:]
+        return parts
+
+    def _message(self, message: Any) -> _Part:
+        key: Any
+        try:
+            role, content = message["role"], message["content"]
+            if len(message) != 2 or type(role) is not str:
+                key = to_json(message)
+            elif type(content) is str:
+                key = (role, content)
+            elif type(content) is list:
+                key = (role, tuple(map(_block_key, content)))
+            else:
+                key = to_json(message)
+        except (KeyError, TypeError):
+            key = to_json(message)
+        part = self._messages.data.get(key)
+        return self._new_message(key, message) if part is None else part
+
+    def _new_message(self, key: Any, message: Any) -> _Part:
+        if type(key) is tuple and type(key[1]) is tuple and len(key[1]) > 1:
+            return self._new_blocks(key, message["content"])
+        data = canonical(message)
+        content = message.get("content") if isinstance(message, dict) else message
+        part = self._keep(data, count_content(content), exact=_only_text(message))
+        return self._messages.keep(key, part, len(data))
+
+    def _new_blocks(self, key: tuple[str, tuple[Any, ...]], content: Sequence[Any]) -> _Part:
+        role, keys = key
+        blocks = [self._block(each, block) for each, block in zip(keys, content, strict=True)]
+        tail = b'],"role":' + canonical(role) + b"}"
+        hasher = self._hash_blocks(blocks)
+        hasher.update(tail)
+        data = b'{"content":[' + b",".join([block.data for block in blocks]) + tail
+        tokens = sum([block.tokens for block in blocks])
+        part = self._keep(data, tokens, hash=hasher.hexdigest(), exact=all([block.exact for block in blocks]))
+        return self._messages.keep(key, part, 8 * len(blocks))
+
+    def _hash_blocks(self, blocks: Sequence[_Block]) -> blake2b:
+        """The hash state after the canonical JSON of a message up to its last block.
+
+        It goes on from an earlier message that began with the same blocks, so that a message which
+        grows by a block costs that block.
+        """
+        numbers = tuple([block.number for block in blocks])
+        hasher = None
+        done = len(numbers)
+        while hasher is None and done > max(0, len(numbers) - _LOOK_BACK):
+            done -= 1
+            hasher = self._hashers.get(numbers[:done])
+        if hasher is None:
+            hasher, done = blake2b(b'{"content":[', digest_size=8), 0
+        hasher = hasher.copy()
+        for index in range(done, len(blocks)):
+            hasher.update(b"," + blocks[index].data if index else blocks[index].data)
+        if len(self._hashers) >= _HASHERS:
+            self._hashers.clear()
+        self._hashers[numbers] = hasher
+        return hasher.copy()
+
+    def _block(self, key: Any, block: Any) -> _Block:
+        known = self._blocks.data.get(key)
+        if known is not None:
+            return known
+        data = canonical(block)
+        self._number += 1
+        known = _Block(self._number, data, count_block(block), _only_text(block))
+        return self._blocks.keep(key, known, 2 * len(data))
+
+
+def _block_key(block: Any) -> Any:
+    """What stands for a block in a message's key: text as it is, a plain tool result as a tuple, all else as JSON."""
+    kind = block["type"]
+    size = len(block)
+    if kind == "text":
+        if size == 2 and type(block["text"]) is str:
+            return block["text"]
+    elif kind == "tool_result" and 3 <= size <= 4:
+        key = (block["tool_use_id"], block["content"]) if size == 3 else _full_result(block)
+        if type(key[0]) is str and type(key[1]) is str:
+            return key
+    return to_json(block)
+
+
+def _full_result(block: Any) -> tuple[Any, ...]:
+    error = block["is_error"]
+    return (block["tool_use_id"], block["content"], error) if type(error) is bool else (None, None)
+
+
+def _only_text(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_only_text, value.values()))
+    if isinstance(value, list):
+        return all(map(_only_text, value))
+    return value is None or isinstance(value, str)
+
+
+def _count_part(kind: str, value: Any) -> int:
+    if kind == "params":  # mostly settings; what they add to a prompt is not documented
+        return 0
+    if kind == "tools":
+        return sum(map(count_json, value)) if isinstance(value, list) else count_json(value)
+    return count_content(value)
+
+
+def _tools_overhead(body: JsonObject, model: ModelInfo) -> int:
+    choice = body.get("tool_choice")
+    forced = isinstance(choice, Mapping) and choice.get("type") in ("any", "tool")
+    return model.tools_overhead[forced]
