@@ -1,0 +1,162 @@
+"""An asyncio event loop on the world's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import selectors
+import threading
+from asyncio import events
+from collections.abc import Coroutine, Generator, Mapping
+from contextvars import Context
+from typing import Any
+
+from .kernel import Strand, World, current_strand, current_world, to_ticks
+
+__all__ = ["VirtualLoop", "VirtualPolicy"]
+
+
+class VirtualTask(asyncio.Task[Any]):
+    """A task that hashes by creation order, so that sets of tasks iterate alike in every run."""
+
+    def __init__(self, coro: Generator[Any, Any, Any] | Coroutine[Any, Any, Any], *, loop: VirtualLoop, **options: Any):
+        self._number = next(loop.numbers)
+        super().__init__(coro, loop=loop, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class VirtualFuture(asyncio.Future[Any]):
+    """A future that hashes by creation order."""
+
+    def __init__(self, *, loop: VirtualLoop) -> None:
+        self._number = next(loop.numbers)
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _Selector(selectors.BaseSelector):
+    """Parks the loop's strand instead of waiting for files; real files are looked at, and noted as an escape."""
+
+    def __init__(self) -> None:
+        self.loop: VirtualLoop | None = None
+        self._files = selectors.DefaultSelector()
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        if self.loop is not None:
+            self.loop.world.escape(f"real file descriptor {fileobj!r}")
+        return self._files.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._files.unregister(fileobj)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._files.get_map()
+
+    def close(self) -> None:
+        self._files.close()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        assert self.loop is not None
+        found = self._files.select(0) if self._files.get_map() else []
+        if found:
+            return found
+        if timeout is not None and timeout <= 0:
+            self.loop.world.give_way()
+        else:
+            self.loop.wait()
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """``loop.time()`` is virtual; waiting parks the strand; nothing touches a socket."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.numbers = itertools.count(1)
+        self._strand: Strand | None = None
+        selector = _Selector()
+        super().__init__(selector)
+        selector.loop = self
+        self._clock_resolution = 1e-9
+        self.set_task_factory(_make_task)
+
+    def time(self) -> float:
+        """Virtual seconds since the world began."""
+        return self.world.now
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """A future that hashes by creation order."""
+        return VirtualFuture(loop=self)
+
+    def wait(self) -> None:
+        """Park until the next timer or a call from another strand."""
+        timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
+        self._strand = current_strand()
+        try:
+            self.world.park(to_ticks(timers[0].when()) if timers else None, self)
+        finally:
+            self._strand = None
+
+    def _run_once(self) -> None:
+        ready = self._ready  # type: ignore[attr-defined]
+        if self.world.shuffle is not None and len(ready) > 1:
+            order = list(ready)
+            self.world.shuffle.shuffle(order)
+            ready.clear()
+            ready.extend(order)
+        super()._run_once()  # type: ignore[misc]
+
+    def _write_to_self(self) -> None:
+        """Another strand has scheduled a callback: wake this loop."""
+        if self._strand is not None:
+            self.world.wake(self._strand)
+
+    # The self-pipe would be two real sockets for each loop; the baton wakes it instead.
+    def _make_self_pipe(self) -> None:
+        self._ssock = self._csock = None
+        self._internal_fds = 0
+
+    def _close_self_pipe(self) -> None:
+        pass
+
+
+def _make_task(loop: asyncio.AbstractEventLoop, coro: Any, context: Context | None = None) -> asyncio.Task[Any]:
+    assert isinstance(loop, VirtualLoop)
+    if context is None:
+        return VirtualTask(coro, loop=loop)
+    return VirtualTask(coro, loop=loop, context=context)
+
+
+class VirtualPolicy(events.AbstractEventLoopPolicy):
+    """Gives virtual loops to threads inside the world, and the former policy's loops to all others."""
+
+    def __init__(self, world: World, former: events.AbstractEventLoopPolicy) -> None:
+        self._world = world
+        self._former = former
+        self._loops = threading.local()
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        return VirtualLoop(self._world) if current_world() is self._world else self._former.new_event_loop()
+
+    def get_event_loop(self) -> asyncio.AbstractEventLoop:
+        if current_world() is not self._world:
+            return self._former.get_event_loop()
+        if getattr(self._loops, "current", None) is None:
+            self._loops.current = self.new_event_loop()
+        return self._loops.current  # type: ignore[no-any-return]
+
+    def set_event_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        if current_world() is self._world:
+            self._loops.current = loop
+        else:
+            self._former.set_event_loop(loop)
+
+    def get_child_watcher(self) -> Any:
+        return self._former.get_child_watcher()
+
+    def set_child_watcher(self, watcher: Any) -> None:
+        self._former.set_child_watcher(watcher)
