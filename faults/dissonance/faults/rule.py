@@ -1,0 +1,90 @@
+"""One line of a plan: :class:`Rule`, a fault with its place and its time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+
+from dissonance.harness.call import Call, FaultMark, JsonObject, Reply
+
+from .at import At
+from .fault import Fault, fault_types
+from .problems import closest
+from .spec import Spec
+from .when import When
+
+if TYPE_CHECKING:
+    from dissonance.harness.history import History
+
+__all__ = ["Rule"]
+
+
+def _read_fault(value: Any) -> Any:
+    """A fault from its JSON, by its ``kind``; anything else is left to the validator."""
+    if not isinstance(value, Mapping):
+        return value
+    kind = value.get("kind")
+    if not isinstance(kind, str) or kind not in fault_types():
+        raise ValueError(f"unknown fault {kind!r}; {closest(kind, fault_types())} (import a fault of your own first)")
+    return fault_types()[kind].model_validate({name: item for name, item in value.items() if name != "kind"})
+
+
+class Rule(Spec):
+    """At this place, at this time, this fault. The harness runs it as an interceptor.
+
+    ``id`` is unique within a plan; left out, the plan gives it (``r1``, ``r2``, … by position).
+
+    >>> from dissonance.faults import HttpError
+    >>> Rule(at=At(agent="judge"), when=When(call=1), fault=HttpError(status=500)).sentence()
+    "on call 1 of agent 'judge', the API answers HTTP 500"
+    """
+
+    id: str = ""
+    at: At = Field(default_factory=At)
+    when: When = Field(default_factory=When)
+    fault: Annotated[SerializeAsAny[Fault], BeforeValidator(_read_fault)]
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        objection = self.fault.objection(self.at)
+        if objection is not None:
+            raise ValueError(objection)
+        return self
+
+    def named(self, id: str) -> Rule:
+        """The same rule under this id."""
+        return self.model_copy(update={"id": id})
+
+    def describe(self) -> JsonObject:
+        """The rule as plan JSON; what is None is left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def sentence(self) -> str:
+        """The rule as an English clause."""
+        place = self.at.sentence()
+        return f"on {self.when.sentence()}{' ' if place.startswith('of') else ', ' if place else ''}{place}" + (
+            f", {self.fault.sentence()}"
+        )
+
+    def mark(self, call: Call) -> FaultMark:
+        """What a check must know once this rule has fired on this call."""
+        return FaultMark(
+            fault=self.fault.kind,
+            claims=self.fault.claims,
+            ends_at=self.when.ends_at(call),
+            damages=self.fault.damages,
+        )
+
+    def matches(self, call: Call) -> bool:
+        """Whether this is the rule's place and time."""
+        return self.when.matches(call) and self.at.matches(call)
+
+    def on_request(self, call: Call, past: History) -> Call | Reply | None:
+        """What the fault makes of the request; None where it does not fire."""
+        return self.fault.on_request(call, past, self.id) if self.matches(call) else None
+
+    def on_reply(self, call: Call, reply: Reply, past: History) -> Reply | None:
+        """What the fault makes of the reply; None where it does not fire."""
+        return self.fault.on_reply(call, reply, past, self.id) if self.matches(call) else None

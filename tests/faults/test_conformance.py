@@ -1,0 +1,287 @@
+"""Conformance: each fault takes effect on a real SDK client, sync and async, whole and streamed.
+
+A run with the fault alone must count it four times: it fired, it reached the agent, it changed bytes
+or timing, and what happened afterwards was observably another thing than in the fault-free baseline.
+A fault without a row here fails the suite, and so does one that does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pytest
+from anthropic import Anthropic, AsyncAnthropic
+
+from dissonance.faults import (
+    At,
+    CutStream,
+    DelegateAgain,
+    Disconnect,
+    Dribble,
+    EmptyContent,
+    Family,
+    Fault,
+    FaultPlan,
+    HttpError,
+    MalformedBody,
+    Overloaded,
+    Paraphrase,
+    PingPong,
+    RateLimit,
+    Reenter,
+    Refusal,
+    RejectWork,
+    RepeatToolCall,
+    Rule,
+    SlowBranch,
+    SlowReply,
+    Stall,
+    StreamError,
+    TruncatedToolJson,
+    When,
+    fault_types,
+)
+from dissonance.harness.agents import agent
+from dissonance.harness.call import Call, Reply
+from dissonance.harness.history import History
+from dissonance.harness.run import Run, run
+
+# --- the workflows ----------------------------------------------------------------------------
+
+
+MODEL = "claude-sonnet-4-6"
+TIMEOUT = 60.0
+
+
+def tool(name: str, **properties: Any) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "required": [*properties]}
+    return {"name": name, "description": name, "input_schema": schema}
+
+
+SEARCH = tool("search", query={"type": "string"}, pages={"type": "integer"})
+HAND_OVER = tool("transfer_to_lead", task={"type": "string"})
+
+
+def text(message: Any) -> str:
+    return "".join(block.text for block in message.content if block.type == "text")
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def relay(task: str) -> Any:
+    """A writer writes, an editor gets what was written."""
+    draft = yield "writer", "You are the writer.", [user(task)], []
+    final = yield "editor", "You are the editor.", [user(f"Edit this: {text(draft)!r}")], []
+    return text(final)
+
+
+def review(task: str) -> Any:
+    """A writer and a judge, four rounds at most."""
+    feedback = ""
+    for _ in range(4):
+        draft = yield "writer", "You are the writer.", [user(f"{task}\n{feedback}")], []
+        verdict = yield "judge", "You are the judge. Reply with 'APPROVE' or 'REVISE'.", [user(text(draft))], []
+        if "APPROVE" in text(verdict):
+            break
+        feedback = text(verdict)
+    return text(draft)
+
+
+def tools(task: str) -> Any:
+    """A researcher with a search tool and a hand-off, five turns at most."""
+    messages = [user(task)]
+    for _ in range(5):
+        message = yield "researcher", "You are the researcher.", messages, [SEARCH, HAND_OVER]
+        uses = [block for block in message.content if block.type == "tool_use"]
+        if not uses:
+            break
+        messages.append(
+            {"role": "assistant", "content": [block.model_dump(exclude_none=True) for block in message.content]}
+        )
+        messages.append(user([_result(use) for use in uses]))
+    return text(message)
+
+
+def _result(use: Any) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": use.id, "content": f"{use.name} found nothing for {use.input!r}."}
+
+
+Workflow = Callable[[str], Any]
+
+
+def sync(workflow: Workflow, stream: bool) -> Callable[[str], str]:
+    def played(task: str) -> str:
+        client = Anthropic(api_key="k", timeout=TIMEOUT)
+        steps = workflow(task)
+        message = None
+        while True:
+            try:
+                name, system, messages, offered = steps.send(message)
+            except StopIteration as end:
+                return str(end.value)
+            request = _request(system, messages, offered)
+            with agent(name):
+                if stream:
+                    with client.messages.stream(**request) as events:
+                        message = events.get_final_message()
+                else:
+                    message = client.messages.create(**request)
+
+    return played
+
+
+def asynchronous(workflow: Workflow, stream: bool) -> Callable[[str], Awaitable[str]]:
+    async def played(task: str) -> str:
+        client = AsyncAnthropic(api_key="k", timeout=TIMEOUT)
+        steps = workflow(task)
+        message = None
+        while True:
+            try:
+                name, system, messages, offered = steps.send(message)
+            except StopIteration as end:
+                return str(end.value)
+            request = _request(system, messages, offered)
+            with agent(name):
+                if stream:
+                    async with client.messages.stream(**request) as events:
+                        message = await events.get_final_message()
+                else:
+                    message = await client.messages.create(**request)
+
+    return played
+
+
+def _request(system: str, messages: Sequence[Any], offered: Sequence[Any]) -> Mapping[str, Any]:
+    request = {"model": MODEL, "max_tokens": 500, "system": system, "messages": list(messages)}
+    return {**request, "tools": list(offered)} if offered else request
+
+
+CLIENTS = {
+    "sync": (sync, False),
+    "async": (asynchronous, False),
+    "sync stream": (sync, True),
+    "async stream": (asynchronous, True),
+}
+
+
+# --- the table --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fault, the workflow that must feel it, and where."""
+
+    fault: Fault
+    workflow: Workflow
+    at: At
+    when: When = field(default_factory=When)
+    streams_only: bool = False
+
+
+def on_writer(fault: Fault, streams_only: bool = False) -> Row:
+    return Row(fault, relay, At(agent="writer"), When(call=1), streams_only)
+
+
+RESEARCHER = At(agent="researcher")
+ROWS = [
+    Row(RejectWork(feedback="Too long."), review, At(agent="judge")),
+    Row(Paraphrase(), review, At(agent="judge")),
+    Row(Paraphrase(), tools, RESEARCHER),
+    Row(RepeatToolCall(), tools, RESEARCHER),
+    Row(PingPong(), tools, RESEARCHER),
+    Row(Reenter(), tools, RESEARCHER),
+    Row(DelegateAgain(), tools, RESEARCHER),
+    on_writer(SlowReply(seconds=90)),
+    on_writer(SlowReply(seconds=900, law="exponential")),
+    on_writer(SlowReply(seconds=900, law="lognormal", sigma=0.1)),
+    on_writer(SlowReply(seconds=900, law="pareto", alpha=9)),
+    on_writer(SlowBranch(seconds=90)),
+    on_writer(Stall()),
+    on_writer(Stall(after=0)),
+    on_writer(Dribble(tokens_per_second=0.01)),
+    on_writer(RateLimit(retry_after=30)),
+    on_writer(RateLimit()),
+    on_writer(Overloaded()),
+    on_writer(HttpError(status=400)),
+    on_writer(HttpError(status=500)),
+    on_writer(Disconnect(how="connect")),
+    on_writer(Disconnect(how="connect_timeout")),
+    on_writer(Disconnect(how="reset")),
+    on_writer(Disconnect(how="read_timeout")),
+    on_writer(CutStream()),
+    on_writer(CutStream(after=0)),
+    on_writer(CutStream(cleanly=False)),
+    on_writer(StreamError(), streams_only=True),
+    on_writer(StreamError(type="api_error", message="Internal server error", after=1), streams_only=True),
+    on_writer(MalformedBody(shape="json")),
+    on_writer(MalformedBody(shape="html")),
+    on_writer(MalformedBody(shape="empty")),
+    on_writer(EmptyContent()),
+    Row(TruncatedToolJson(stop_reason="tool_use"), tools, RESEARCHER, When(call=1)),
+    on_writer(Refusal(category="cyber")),
+]
+IDS = [f"{row.fault!r} in {row.workflow.__name__}" for row in ROWS]
+CASES = [
+    pytest.param(row, client, id=f"{name}-{client}")
+    for row, name in zip(ROWS, IDS, strict=True)
+    for client, (_, stream) in CLIENTS.items()
+    if stream or not row.streams_only
+]
+TASK = "Report that tin rose by 4 % on 3 May 2024, and that lead fell to 2,100 dollars."
+
+
+def played(row: Row, client: str) -> Run:
+    play, stream = CLIENTS[client]
+    plan = FaultPlan(rules=[Rule(id="the fault", at=row.at, when=row.when, fault=row.fault)])
+    return run(lambda: play(row.workflow, stream), TASK, plan=plan)
+
+
+def takes_effect(row: Row, client: str) -> None:
+    done = played(row, client)
+    assert done.baseline is not None and done.baseline.outcome == "completed", done.baseline
+    count = done.faults["the fault"]
+    counts = (count.fired, count.reached, count.changed, count.observed)
+    assert all(number is not None and number > 0 for number in counts), f"{row.fault!r}: {count!r}"
+    assert done.tier == "T1", done.demoted_by
+
+
+@pytest.mark.parametrize(("row", "client"), CASES)
+def test_a_fault_takes_effect(row: Row, client: str) -> None:
+    takes_effect(row, client)
+
+
+@pytest.mark.parametrize("client", ["sync", "async"])
+def test_a_fault_of_streams_leaves_other_calls_alone(client: str) -> None:
+    done = played(on_writer(StreamError()), client)
+    assert (done.outcome, done.faults["the fault"].fired) == ("completed", 0)
+
+
+def test_every_fault_has_a_row() -> None:
+    shipped = {kind for kind, fault in fault_types().items() if fault.__module__.startswith("dissonance.faults.")}
+    assert {row.fault.kind for row in ROWS} == shipped
+
+
+class NoOp(Fault):
+    """Says that it fired, and changes nothing."""
+
+    family: ClassVar[Family] = "transport"
+
+    def on_reply(self, call: Call, reply: Reply, past: History, rule: str) -> Reply | None:
+        return reply
+
+
+class Silent(Fault):
+    """Never fires."""
+
+    family: ClassVar[Family] = "transport"
+
+
+@pytest.mark.parametrize("fault", [NoOp(), Silent()], ids=repr)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_fault_that_does_nothing_fails_the_suite(fault: Fault, client: str) -> None:
+    with pytest.raises(AssertionError, match=r"NoOp\(\)|Silent\(\)"):
+        takes_effect(on_writer(fault), client)
