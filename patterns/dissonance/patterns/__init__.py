@@ -1,0 +1,79 @@
+"""Patterns of agent orchestration with their guards: production code on async ``anthropic``.
+
+Each pattern is an async callable ``task -> Outcome`` with its agents, tools and guards already in it, so
+patterns nest: a pattern is a worker of another. This package knows nothing of the harness that tests it.
+
+* ``Agent``: a role; ``DamagedReply`` is what it raises rather than pass damage on.
+* ``supervise``: workers, a gate of deterministic checks and then a judge; accept, retry, reassign, escalate.
+* ``tool_loop``, ``handoff``, ``delegation``: building blocks under the same guards.
+* ``StepBudget``, ``CycleDetector``, ``MonotonicProgress``: the guards, each of which may be left out.
+
+A guard that fires names itself in ``stopped_by``; it and each call for a human are logged on
+``dissonance.patterns``.
+"""
+
+from .agent import Agent, Effort
+from .gate import JUDGE, Check, Decision, Judgement, Ruling, Signal, conforms, contains
+from .guards import (
+    CycleDetector,
+    Guard,
+    MonotonicProgress,
+    SelfReportedBudget,
+    StepBudget,
+    Stop,
+    Watch,
+    progress_made,
+    state_of,
+)
+from .loops import Delegated, delegation, handoff, tool_loop
+from .outcome import Outcome, Pattern, PatternError, Unfinished, Usage
+from .pool import Worker, worker
+from .reply import Answer, Damage, DamagedReply, ToolCall
+from .step import Step, normalised
+from .supervise import supervise
+from .supervised import Attempt, Escalated, Supervised
+from .tools import ToolFunction
+
+__all__ = [
+    "JUDGE",
+    "Agent",
+    "Answer",
+    "Attempt",
+    "Check",
+    "CycleDetector",
+    "Damage",
+    "DamagedReply",
+    "Decision",
+    "Delegated",
+    "Effort",
+    "Escalated",
+    "Guard",
+    "Judgement",
+    "MonotonicProgress",
+    "Outcome",
+    "Pattern",
+    "PatternError",
+    "Ruling",
+    "SelfReportedBudget",
+    "Signal",
+    "Step",
+    "StepBudget",
+    "Stop",
+    "Supervised",
+    "ToolCall",
+    "ToolFunction",
+    "Unfinished",
+    "Usage",
+    "Watch",
+    "Worker",
+    "conforms",
+    "contains",
+    "delegation",
+    "handoff",
+    "normalised",
+    "progress_made",
+    "state_of",
+    "supervise",
+    "tool_loop",
+    "worker",
+]
