@@ -1,0 +1,146 @@
+"""A report as data: :class:`Report`, its sections and what stands in them.
+
+Experiments and probes build these; ``write.py`` renders them. Verdicts and findings share three
+states: *pass* (held), *fail* (broke), *unknown* (could not be told).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from dissonance.harness.checks.verdict import Status, Tier, Verdict, worst
+from dissonance.harness.errors import BadInput
+from dissonance.harness.history import History
+
+__all__ = ["Block", "Checks", "Download", "Events", "Finding", "Note", "Picture", "Report", "Section", "Table"]
+
+_RESERVED = ("findings", "environment", "downloads", "legend")
+"""The anchors that the page itself has."""
+
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One sentence that says what was found; ``replay`` is a command line, ``tier`` how far it repeats."""
+
+    status: Status
+    sentence: str
+    tier: Tier | None = None
+    replay: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A figure: SVG in the page and ``figures/<name>.png`` beside it, from the same data.
+
+    ``alt`` says in words what it shows; ``titles`` are shown on hover, by the gid of an artist;
+    ``narrowest`` is the width in CSS pixels below which it scrolls instead of shrinking.
+    """
+
+    name: str
+    figure: Figure
+    caption: str
+    alt: str
+    titles: Mapping[str, str] = field(default_factory=dict)
+    narrowest: int = 560
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table: ``frame``, tidy, becomes ``tables/<name>.csv``; ``shown`` (default: frame) is what people see.
+
+    The first column of ``shown`` names the row. Cells may be numbers, texts, or intervals
+    (:class:`~.stats.Interval`), which stand with their bounds and n.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    caption: str
+    shown: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A paragraph; with ``heading``, under one of its own."""
+
+    text: str
+    heading: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """A run's events, folded away; ``name`` is what evidence refers to. Of a long run, start, end and ``keep`` stand."""
+
+    name: str
+    history: History
+    keep: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """Verdicts; their evidence links to the :class:`Events` block of this name, if there is one."""
+
+    verdicts: Sequence[Verdict]
+    events: str = ""
+
+
+Block: TypeAlias = Picture | Table | Note | Checks | Events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One question with its answer: verdict sentence, figures and tables, what to do, how to replay."""
+
+    name: str
+    title: str
+    question: str
+    verdict: Finding
+    blocks: Sequence[Block] = ()
+    advice: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file that stands inside the page, as a ``data:`` link."""
+
+    filename: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The whole page. Names of sections, figures, tables and event lists are unique and look like ``cost-curves``."""
+
+    title: str
+    lead: str
+    findings: Sequence[Finding]
+    sections: Sequence[Section]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    downloads: Sequence[Download] = ()
+
+    def __post_init__(self) -> None:
+        seen = set(_RESERVED)
+        for name in self._names():
+            if not _NAME.fullmatch(name):
+                raise BadInput(f"name={name!r} in the report: use lower case letters, digits and hyphens")
+            if name in seen:
+                raise BadInput(f"name={name!r} occurs twice in the report: give each section, figure and table its own")
+            seen.add(name)
+
+    def _names(self) -> list[str]:
+        named = (Picture, Table, Events)
+        blocks = [block for section in self.sections for block in section.blocks]
+        return [section.name for section in self.sections] + [b.name for b in blocks if isinstance(b, named)]
+
+    @property
+    def status(self) -> Status:
+        """The worst of its sections' verdicts; *unknown* without a section."""
+        return worst(Verdict(status=s.verdict.status, check=s.name, reason=s.verdict.sentence) for s in self.sections)
