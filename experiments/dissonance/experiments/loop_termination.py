@@ -1,0 +1,211 @@
+"""Which control stops which loop, after how many calls, tokens, virtual seconds and dollars?
+
+Six workflows, each driven into an endless loop by one plan of faults, under each control: none, a step
+budget that the orchestrator counts, a cycle detector, monotonic progress, all three, and a budget that
+the agents are merely told to keep. Each runs under several seeds, with and without the fault: the
+fault-free runs show whether a control stops honest work.
+
+A seed draws the task's size and the pace of each call (log-normal around ``Settings.seconds_per_call``,
+by a hash of seed, agent and call). What is still running after ``Settings.minutes`` virtual minutes is
+stopped by the harness and counts as not stopped. The pace is an assumption, chosen so that 45 minutes
+hold about 270 calls; calls until a guard fires do not depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pandas as pd
+
+from dissonance.harness import Gullible, Limits, Run, run
+from dissonance.reports import (
+    Download,
+    Finding,
+    Note,
+    Section,
+    plan_download,
+)
+
+from ._chances import laws
+from ._loop_page import (
+    ADVICE,
+    CLOSED_FORMS,
+    EVERY_ARM,
+    answer,
+    arm_table,
+    closed_forms,
+    control_finding,
+    curves,
+    honest,
+    loop_matrix,
+    six_loops,
+    trusted,
+    unguarded,
+    worst_run,
+)
+from ._loops import ALL, CONTROLS, LOOPS, NONE, Loop, controls, task_of
+from ._models import Counting, Unsteady
+from ._termination import Settings, Termination
+from .experiment import Experiment, Progress, Size, quiet
+from .oracles import Held, held_exact
+
+__all__ = ["EXPERIMENT", "LoopTermination", "Settings", "Termination"]
+
+
+class LoopTermination(Experiment[Settings, Termination]):
+    """Six loops, six controls, several seeds; then loops by chance against their closed forms."""
+
+    name: ClassVar[str] = "loop_termination"
+    question: ClassVar[str] = (
+        "Which control stops which of six endless loops, after how many calls, tokens, seconds and dollars?"
+    )
+
+    def preset(self, size: Size) -> Settings:
+        """``quick``: 2 seeds and 30 samples; ``full``: 20 seeds, 1,000 samples and deeper trees."""
+        if size == "quick":
+            return Settings(seeds=2, samples=30, trees=((2, 3), (1.5, 4)))
+        if size == "full":
+            return Settings(seeds=20, samples=1000, trees=((2, 6), (1.5, 8), (0.8, 10)))
+        return Settings()
+
+    def run(self, params: Settings, progress: Progress = quiet) -> Termination:
+        """All runs, one after the other: the arms, then the samples."""
+        arms, sampled = list(_arms(params)), list(laws(params.retries, params.trees))
+        total = len(arms) + params.samples * len(sampled)
+        numbers = iter(range(1, total + 1))
+        rows, runaways = [], {}
+        for arm in arms:
+            made = arm.run(params)
+            rows.append(arm.row(made))
+            if arm.shown:
+                runaways[arm.loop.name] = made.history
+            progress(next(numbers), total)
+        held = [_exact_budget(params, rows)]
+        for law in sampled:
+            figures = []
+            for seed in range(params.samples):
+                figures.append(law.sample(seed))
+                progress(next(numbers), total)
+            held += law.hold(figures)
+        return Termination(
+            table=pd.DataFrame(rows), held=held, settings=params, runaways=runaways, sampled=total - len(arms)
+        )
+
+    def findings(self, result: Termination) -> list[Finding]:
+        """What each control is worth, whether honest work was cut, and whether the figures can be trusted."""
+        return [unguarded(result), *(control_finding(result, c) for c in CONTROLS[1:]), honest(result), trusted(result)]
+
+    def section(self, result: Termination) -> Section:
+        """Matrix, cost curves, the worst run, the table of arms, and the closed forms."""
+        needed = (control_finding(result, ALL), honest(result), trusted(result))
+        return Section(
+            name="loop-termination",
+            title="Endless loops",
+            question=self.question,
+            verdict=Finding(
+                status="pass" if all(finding.status == "pass" for finding in needed) else "fail",
+                sentence=answer(result),
+                tier=result.tier,
+                replay=f"dissonance run loop_termination --seeds {result.settings.seeds}",
+            ),
+            blocks=[
+                loop_matrix(result),
+                six_loops(),
+                curves(result),
+                *worst_run(result),
+                Note(heading="Every arm", text=EVERY_ARM),
+                arm_table(result),
+                Note(heading="Against closed forms", text=CLOSED_FORMS),
+                closed_forms(result),
+            ],
+            advice=ADVICE,
+        )
+
+    def downloads(self, result: Termination) -> list[Download]:
+        """The plan of each loop, and the table of runs."""
+        runs = result.table.to_csv(index=False, lineterminator="\n").encode()
+        plans = [plan_download(loop.name, [rule.describe() for rule in loop.plan.rules]) for loop in LOOPS]
+        return [*plans, Download(filename="loop_termination.csv", media_type="text/csv", content=runs)]
+
+
+# --- the runs ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arm:
+    loop: Loop
+    control: str
+    faulty: bool
+    seed: int
+
+    @property
+    def shown(self) -> bool:
+        """Whether its history is kept for the figures."""
+        return self.faulty and self.control == NONE and self.seed == 0
+
+    def run(self, params: Settings) -> Run:
+        guards = controls(params.steps, params.repeats, params.patience)[self.control]
+        return run(
+            lambda: self.loop.build(guards),
+            task_of(self.seed),
+            plan=self.loop.plan if self.faulty else None,
+            model=Unsteady(Counting(Gullible()), self.seed, params.seconds_per_call, params.spread),
+            seed=self.seed,
+            limits=self._limits(params),
+            baseline=False,
+        )
+
+    def _limits(self, params: Settings) -> Limits:
+        """Only the time ends an unguarded run; under a control, ten times the budget is watched."""
+        watched = 1_000_000 if self.control == NONE else 10 * params.steps
+        return Limits(calls=watched, seconds=params.minutes * 60, tokens=10**10, usd=10**6, real_seconds=600)
+
+    def row(self, made: Run) -> dict[str, str | int | float | bool]:
+        return {
+            "loop": self.loop.name,
+            "control": self.control,
+            "faulty": self.faulty,
+            "seed": self.seed,
+            "outcome": made.outcome,
+            "stopped_by": made.stopped_by or "",
+            "stopped": made.outcome != "stopped_by_harness",
+            "fired": sum(counted.fired for counted in made.faults.values()),
+            "stopped_at_step": _last_step(made),
+            "calls": made.calls,
+            "seconds": made.seconds,
+            "tokens": made.tokens,
+            "usd": made.usd,
+            "tier": made.tier,
+        }
+
+
+def _arms(params: Settings) -> Iterator[_Arm]:
+    for loop in LOOPS:
+        for control in CONTROLS:
+            for faulty in (False, True):
+                for seed in range(params.seeds):
+                    yield _Arm(loop=loop, control=control, faulty=faulty, seed=seed)
+
+
+def _last_step(made: Run) -> int:
+    """The orchestrator's own count when a guard fired; 0 where none did."""
+    guards = made.history.guards()
+    return int(guards[-1].data["step"]) if guards else 0
+
+
+def _exact_budget(params: Settings, rows: Sequence[Mapping[str, object]]) -> Held:
+    steps = [float(str(row["stopped_at_step"])) for row in rows if row["faulty"] and row["control"] == CONTROLS[1]]
+    figure = f"step at which a budget of {params.steps} stops each loop"
+    return held_exact(figure, "n, exactly", steps, params.steps)
+
+
+EXPERIMENT = LoopTermination()
+
+if __name__ == "__main__":
+    import sys
+
+    from .script import main
+
+    sys.exit(main(EXPERIMENT))
