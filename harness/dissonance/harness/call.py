@@ -40,7 +40,7 @@ __all__ = [
     "tool_use",
 ]
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 JsonObject: TypeAlias = Mapping[str, Any]
 """A JSON object exactly as it stands on the wire. Treat it as read-only: it is shared."""
 
@@ -185,6 +185,12 @@ class Usage:
     output_tokens: int = 0
     cache_creation_input_tokens: int = 0
     cache_read_input_tokens: int = 0
+
+    @property
+    def total(self) -> int:
+        """All input and output."""
+        read = self.cache_creation_input_tokens + self.cache_read_input_tokens
+        return self.input_tokens + self.output_tokens + read
 
 
 @dataclass(frozen=True, slots=True)

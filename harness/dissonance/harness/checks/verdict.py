@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from ..run import Run
+    from dissonance.harness.run import Run
 
 __all__ = ["Check", "Status", "Tier", "Verdict", "worst"]
 

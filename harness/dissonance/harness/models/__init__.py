@@ -1,0 +1,8 @@
+"""Who answers."""
+
+from __future__ import annotations
+
+from .gullible import Gullible
+from .scripted import Scripted
+
+__all__ = ["Gullible", "Scripted"]

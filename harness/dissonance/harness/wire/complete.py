@@ -42,7 +42,16 @@ def complete(reply: Reply, call: Call, seed: int) -> Reply:
     body = reply.body
     if isinstance(body, Message):
         body = _complete_message(body, call, key, f"msg_01{letters[:22]}")
-    return replace(reply, headers=headers, body=body)
+    return Reply(  # built by hand, as dataclasses.replace() costs as much as all the rest
+        status=reply.status,
+        headers=headers,
+        body=body,
+        seconds=reply.seconds,
+        tokens_per_second=reply.tokens_per_second,
+        ending=reply.ending,
+        ending_after=reply.ending_after,
+        event_error=reply.event_error,
+    )
 
 
 def output_limit(call: Call) -> tuple[int, StopReason]:
@@ -65,17 +74,19 @@ def _complete_message(message: Message, call: Call, key: str, id: str) -> Messag
     if usage is None:
         message, output = _cut(message, call)
         usage = Usage(input_tokens=call.tokens, output_tokens=output)
-    return replace(
-        message,
-        content=_with_ids(message.content, key),
-        usage=usage,
-        id=message.id or id,
-        model=message.model or call.model,
+    return Message(
+        _with_ids(message.content, key),
+        message.stop_reason,
+        message.stop_sequence,
+        message.stop_details,
+        usage,
+        message.id or id,
+        message.model or call.model,
     )
 
 
 def _with_ids(content: Sequence[Block], key: str) -> Sequence[Block]:
-    if all(block.get("id") for block in content if block.get("type") in _CALLS):
+    if all([block.get("id") for block in content if block.get("type") in _CALLS]):
         return content
     return [_with_id(block, f"{key}\0{index}") for index, block in enumerate(content)]
 

@@ -1,0 +1,374 @@
+"""One run's end of the wire: takes requests, asks faults and model, records all of it.
+
+For each request: who sent it, whether the run may go on (the switch), what the faults make of it,
+whether the API takes it, what the model says, what the faults make of that, and how it is rendered.
+All this is decided when the request arrives and needs no time; the drivers then perform the result.
+
+*Changed* is measured here: what is rendered is compared with what would have been rendered without
+the rule. *Reached* is measured when the delivery ends: the client must have got as far as the first
+difference, or have given up later than it would have had to wait without the fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
+
+from .agents import Agents, Ordinals, attribute
+from .call import ApiError, Call, Interceptor, Message, Model, Reply, Usage
+from .history import CallSent, FaultFired, Received, ReplyReceived
+from .limits import Switch
+from .recorder import Recorder
+from .wire.catalog import cost, models_reply
+from .wire.complete import complete
+from .wire.drivers import Delivery
+from .wire.render import Chunk, Performance, first_difference, render
+from .wire.request import Request, read_request
+from .wire.tokens import Measured, Meter
+from .wire.validate import is_thread_request, over_window, validate
+from .world import World
+
+__all__ = ["Exchange", "FaultCount"]
+
+
+@dataclass(slots=True)
+class FaultCount:
+    """What became of a rule: how often it *fired*, *reached* the agent, *changed* bytes or timing, and was *observed*.
+
+    ``observed`` is None where it was not measured: more than one rule, no baseline, or tier T3.
+    """
+
+    fired: int = 0
+    reached: int = 0
+    changed: int = 0
+    observed: int | None = None
+
+
+class _Fired(NamedTuple):
+    """A rule that fired on a call: where its rendering parts from ``without`` (None: nowhere)."""
+
+    rule: Interceptor
+    side: Literal["request", "reply"]
+    without: Performance
+    difference: int | None
+    before: str | None
+    after: str | None
+
+
+@dataclass(slots=True, eq=False)
+class _Sent:
+    """A performance that nobody records: the refusal of what is no call at all."""
+
+    performance: Performance
+
+    def ended(self, received: Received, chunks: int) -> None:
+        pass
+
+
+@dataclass(slots=True, eq=False)
+class _Recorded:
+    """A reply on its way to the agent, which is recorded when it has ended."""
+
+    exchange: Exchange
+    call: Call
+    reply: Reply
+    performance: Performance
+    fired: Sequence[_Fired]
+
+    def ended(self, received: Received, chunks: int) -> None:
+        self.exchange._ended(self, received, chunks)
+
+
+@dataclass(eq=False)
+class Exchange:
+    """The simulated API of one run. ``broken`` is what a model or an interceptor of the caller's raised."""
+
+    world: World
+    recorder: Recorder
+    model: Model
+    rules: Sequence[Interceptor]
+    seed: int
+    switch: Switch
+    agents: Agents | None = None
+    broken: Exception | None = None
+    refused_hosts: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.counts = {rule.id: FaultCount() for rule in self.rules}
+        self._ordinals = Ordinals()
+        self._meter = Meter()
+
+    # --- Wire -------------------------------------------------------------------------------
+
+    def api(self, method: str, path: str, headers: Any, body: bytes) -> Delivery:
+        """The reply to a request of the Messages API. Raises :class:`RunStopped` once the run is to end."""
+        self.switch.check()
+        request = read_request(method, path, headers, body)
+        if isinstance(request, Reply):
+            return self._unrecorded(request)
+        if is_thread_request(request):
+            refusal = validate(request)
+            assert refusal is not None
+            return self._unrecorded(refusal)
+        measured = self._meter.measure(request, self.recorder.bodies)
+        call = self._call(request, measured)
+        try:
+            return self._answer(request, call)
+        except Exception as error:
+            # The client library would take an exception of the caller's model for one of the connection.
+            self.broken = error
+            self.switch.stop("model", f"{type(error).__name__}: {error}")
+            raise AssertionError("unreachable") from error
+
+    def check(self) -> None:
+        """A request to another API. Raises :class:`RunStopped` once the run is to end."""
+        self.switch.check()
+
+    def refused(self, host: str) -> None:
+        """Note a host that the workflow tried to reach."""
+        if host not in self.refused_hosts:
+            self.refused_hosts.append(host)
+
+    def _unrecorded(self, reply: Reply) -> Delivery:
+        call = Call(id=-1)
+        return _Sent(render(complete(reply, call, self.seed), call))
+
+    # --- the call ---------------------------------------------------------------------------
+
+    def _call(self, request: Request, measured: Measured) -> Call:
+        body = request.body
+        call = Call(
+            id=self.recorder.next_id,
+            endpoint=request.endpoint,
+            model=_text(body.get("model")),
+            system=body.get("system"),
+            messages=_list(body.get("messages")),
+            tools=_list(body.get("tools")),
+            tool_choice=body.get("tool_choice"),
+            max_tokens=_whole(body.get("max_tokens")),
+            stream=body.get("stream") is True,
+            params={name: value for name, value in body.items() if name not in _OWN_FIELDS},
+            headers=request.headers,
+            sent_at=self.world.now,
+            tokens=measured.tokens,
+        )
+        agent = attribute(call, self.agents)
+        key = repr((measured, call.model, call.max_tokens, call.stream))
+        ordinal, attempt = self._ordinals.assign(agent, request.endpoint, key, request.retry)
+        self.recorder.add(
+            CallSent,
+            agent=agent,
+            endpoint=call.endpoint,
+            model=call.model,
+            ordinal=ordinal,
+            attempt=attempt,
+            tokens=measured.tokens,
+            max_tokens=call.max_tokens,
+            stream=call.stream,
+            system=measured.system,
+            tools=measured.tools,
+            messages=measured.messages,
+            params=measured.params,
+        )
+        self.switch.count_call(call.endpoint)
+        vars(call).update(agent=agent, ordinal=ordinal, attempt=attempt)  # nobody else has seen it yet
+        return call
+
+    # --- the answer -------------------------------------------------------------------------
+
+    def _answer(self, request: Request, call: Call) -> Delivery:
+        if not self.rules:
+            reply = complete(self._plain(request, call), call, self.seed)
+            return _Recorded(self, call, reply, render(reply, call), ())
+        fired: list[_Fired] = []
+        seen, reply = self._on_request(request, call, fired)
+        reply, performance = self._on_reply(call, seen, reply, fired)
+        for each in fired:
+            self._record_fault(call, each)
+        return _Recorded(self, call, reply, performance, fired)
+
+    def _plain(self, request: Request, call: Call) -> Reply:
+        """What comes back without any fault (or, for an altered call, to that call)."""
+        if call.endpoint == "models":
+            return models_reply(request)
+        refusal = validate(request) or over_window(call.tokens, call.model)
+        if refusal is not None:
+            return refusal
+        if call.endpoint == "count_tokens":
+            return Reply(body={"input_tokens": call.tokens})
+        return self.model.reply(call, self.recorder.history)
+
+    def _on_request(self, request: Request, call: Call, fired: list[_Fired]) -> tuple[Call, Reply]:
+        """The call as the model sees it, and what comes back before any rule has touched it."""
+        for rule in self.rules:
+            result = rule.on_request(call, self.recorder.history)
+            if result is None:
+                continue
+            plain = self._finished(self._plain(request, call), call)
+            if isinstance(result, Reply):
+                fired.append(self._compare(rule, "reply", call, plain, self._finished(result, call)))
+                return call, result
+            altered_request = _as_request(request, result)
+            altered = replace(result, tokens=self._meter.measure(altered_request, self.recorder.bodies).tokens)
+            after = self._finished(self._plain(altered_request, altered), altered)
+            difference = self._compare(rule, "request", call, plain, after)
+            before, now = (self.recorder.bodies.put(_content(each)) for each in (call, altered))
+            moved = difference.difference if difference.difference is not None or before == now else 0
+            fired.append(difference._replace(before=before, after=now, difference=moved))
+            request, call = altered_request, altered
+        return call, self._plain(request, call)
+
+    def _on_reply(self, call: Call, seen: Call, reply: Reply, fired: list[_Fired]) -> tuple[Reply, Performance]:
+        current = self._finished(reply, seen)
+        for rule in self.rules:
+            result = rule.on_reply(call, reply, self.recorder.history)
+            if result is not None:
+                reply, before = result, current
+                current = self._finished(reply, seen)
+                fired.append(self._compare(rule, "reply", call, before, current))
+        return current, render(current, call)
+
+    def _finished(self, reply: Reply, call: Call) -> Reply:
+        return complete(reply, call, self.seed)
+
+    def _compare(
+        self, rule: Interceptor, side: Literal["request", "reply"], call: Call, before: Reply, after: Reply
+    ) -> _Fired:
+        without = render(before, call)
+        put = self.recorder.bodies.put
+        return _Fired(
+            rule,
+            side,
+            without,
+            first_difference(without, render(after, call)),
+            _kept(before, put),
+            _kept(after, put),
+        )
+
+    # --- the record -------------------------------------------------------------------------
+
+    def _record_fault(self, call: Call, fired: _Fired) -> None:
+        mark = fired.rule.mark(call)
+        changed = fired.difference is not None
+        count = self.counts[fired.rule.id]
+        count.fired += 1
+        count.changed += changed
+        self.recorder.add(
+            FaultFired,
+            agent=call.agent,
+            rule=fired.rule.id,
+            fault=mark.fault,
+            call=call.id,
+            side=fired.side,
+            changed=changed,
+            before=fired.before,
+            after=fired.after,
+            claims=mark.claims,
+            ends_at=mark.ends_at,
+            damages=mark.damages,
+        )
+
+    def _ended(self, delivery: _Recorded, received: Received, chunks: int) -> None:
+        call, reply = delivery.call, delivery.reply
+        elapsed = self.world.now - call.sent_at
+        reached = [each.rule.id for each in delivery.fired if _felt(each, received, chunks, elapsed)]
+        for rule in reached:
+            self.counts[rule].reached += 1
+        message, usage = reply.message, _billed(reply)
+        usd = cost(usage, call.model) if usage is not None else 0.0
+        self.switch.count_usage(usage, usd)
+        self.recorder.add(
+            ReplyReceived,
+            agent=call.agent,
+            call=call.id,
+            status=reply.status,
+            usage=usage,
+            usd=usd,
+            seconds=elapsed,
+            ending=received,
+            stop_reason=message.stop_reason if message is not None else None,
+            error=_error(reply, received),
+            body=_kept(reply, self.recorder.bodies.put),
+            reached=tuple(reached),
+        )
+
+
+_OWN_FIELDS = frozenset({"model", "system", "messages", "tools", "tool_choice", "max_tokens", "stream"})
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _list(value: Any) -> Sequence[Any]:
+    """Items that are JSON objects; what else a malformed request holds is refused later and seen by nobody."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else ()
+
+
+def _as_request(request: Request, call: Call) -> Request:
+    """The request with the contents of an altered call."""
+    body = dict(request.body)
+    for name in ("system", "messages", "tools", "tool_choice", "max_tokens"):
+        value = getattr(call, name)
+        if value or name in body:
+            body[name] = list(value) if isinstance(value, tuple) else value
+    return replace(request, body=body)
+
+
+def _content(call: Call) -> dict[str, Any]:
+    return {"system": call.system, "tools": list(call.tools), "messages": list(call.messages)}
+
+
+def _kept(reply: Reply, put: Callable[[Any], str]) -> str | None:
+    """The hash of a reply's body as JSON; None for a connection that failed or a body that is empty."""
+    body = reply.body
+    if isinstance(body, Message):
+        return put(
+            {
+                "type": "message",
+                "id": body.id,
+                "content": list(body.content),
+                "stop_reason": body.stop_reason,
+                "stop_sequence": body.stop_sequence,
+            }
+        )
+    if isinstance(body, ApiError):
+        return put({"type": "error", "error": {"type": body.type, "message": body.message, "details": body.details}})
+    if isinstance(body, bytes):
+        return put({"type": "raw", "raw": body.decode("utf-8", "replace")})
+    return None if body is None else put(body)
+
+
+def _billed(reply: Reply) -> Usage | None:
+    """A message is billed whole, also where the client did not wait for its end: the model has written it."""
+    message = reply.message
+    return message.usage if message is not None and reply.status is not None and reply.status < 300 else None
+
+
+def _error(reply: Reply, received: Received) -> str | None:
+    if isinstance(reply.body, ApiError):
+        return reply.body.type
+    if reply.status is None:
+        return reply.failure
+    if received == "error_event":
+        return reply.event_error.type if reply.event_error is not None else "overloaded_error"
+    return None
+
+
+def _felt(fired: _Fired, received: Received, chunks: int, elapsed: float) -> bool:
+    """Whether the agent has received what this rule made of the reply."""
+    place = -1 if fired.difference is None else fired.difference
+    if received == "abandoned" and chunks <= place:
+        return elapsed > _arrival(fired.without, place)
+    return chunks >= place
+
+
+def _arrival(performance: Performance, chunk: int) -> float:
+    """When the client would have had this chunk (-1: the head), in seconds since the request."""
+    chunks: Sequence[Chunk] = performance.chunks[: chunk + 1]
+    return performance.first_byte + sum(each.after for each in chunks)

@@ -1,0 +1,93 @@
+"""From a run and a check to a verdict that can be relied on.
+
+A check looks at one run. What makes any verdict unreliable is looked at here, once for all of them:
+a check that crashed, a plan of which nothing fired, a baseline that is broken or does not repeat.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .checks.verdict import Check, Verdict
+
+if TYPE_CHECKING:
+    from .run import Run
+
+__all__ = ["explain", "judge"]
+
+_SCRIPT = "Mend the workflow, or answer for the model with dissonance.harness.Scripted."
+
+
+def judge(run: Run, check: Check) -> Verdict:
+    """The check's verdict, or *unknown* where there is a reason not to believe it."""
+    verdict = _asked(run, check)
+    if not run.plan:
+        return verdict
+    doubt = _doubt(run, check, verdict)
+    if doubt is None:
+        return verdict
+    reason, advice = doubt
+    return replace(verdict, status="unknown", reason=reason, next=advice, evidence=())
+
+
+def _asked(run: Run, check: Check) -> Verdict:
+    try:
+        verdict = check(run)
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return Verdict(
+            status="unknown",
+            check=getattr(check, "name", repr(check)),
+            reason=f"the check crashed: {type(error).__name__}: {error} ({where.name}, line {where.lineno})",
+            next="Mend the check.",
+            tier=run.tier,
+        )
+    return replace(verdict, tier=run.tier)
+
+
+def _doubt(run: Run, check: Check, verdict: Verdict) -> tuple[str, str] | None:
+    """Why this verdict must not stand, and what to do about it; None where it may."""
+    if verdict.status == "unknown":
+        return None
+    baseline = run.baseline
+    if baseline is not None:
+        if baseline.outcome not in ("completed", "paused"):
+            how = f"{baseline.outcome.replace('_', ' ')} ({baseline.error_text or baseline.stopped_by})"
+            return f"baseline broken: without any fault the workflow {how}", _SCRIPT
+        if run.baseline_problem:
+            return run.baseline_problem, "Give run() a factory, a function that makes the workflow anew for each run."
+        if verdict.status == "fail" and (own := _asked(baseline, check)).status == "fail":
+            return f"baseline broken: without any fault, too: {own.reason}", "Loosen the check, or mend the workflow."
+    if verdict.status == "pass" and not any(count.fired for count in run.faults.values()):
+        return (
+            "nothing fired: no call of this run is one that the plan's rules are for",
+            f"Compare the rules' `at` and `when` with the run's agents: {_agents(run)}.",
+        )
+    return None
+
+
+def _agents(run: Run) -> str:
+    calls: dict[str, int] = {}
+    for call in run.history.calls():
+        calls[call.agent] = calls.get(call.agent, 0) + 1
+    return ", ".join(f"{name} ({count} call{'s' * (count != 1)})" for name, count in calls.items()) or "none called"
+
+
+def explain(run: Run, verdicts: Sequence[Verdict]) -> str:
+    """The message of a failed check: each verdict that is no pass, then the line that replays the run."""
+    lines = [line for verdict in verdicts if verdict.status != "pass" for line in _told(run, verdict)]
+    if run.replay_line:
+        lines.append(f"Replay: {run.replay_line}")
+    return "\n".join(lines)
+
+
+def _told(run: Run, verdict: Verdict) -> Iterable[str]:
+    yield f"{verdict.check}: {verdict.status} ({verdict.tier}): {verdict.reason}"
+    if verdict.evidence:
+        shown = ", ".join(map(str, verdict.evidence[:8])) + (", …" if len(verdict.evidence) > 8 else "")
+        yield f"  Evidence: events {shown}" + (f" of {run.path / 'history.jsonl'}" if run.path else "")
+    if verdict.next:
+        yield f"  Next: {verdict.next}"

@@ -1,0 +1,37 @@
+"""Writes a run's history as it happens: in memory, and into the run's folder where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .history import Bodies, Event, History, write_event
+from .world import World
+
+__all__ = ["Recorder"]
+
+E = TypeVar("E")
+
+
+class Recorder:
+    """Gives events their ids and times. ``sink`` gets each event's line at once; see :class:`~.store.RunFolder`."""
+
+    def __init__(self, world: World, bodies: Bodies, sink: Callable[[bytes], None] | None = None) -> None:
+        self._world = world
+        self._sink = sink
+        self._events: list[Event] = []
+        self.bodies = bodies
+        self.history = History(self._events, bodies)
+
+    @property
+    def next_id(self) -> int:
+        """The id of the event that is recorded next."""
+        return len(self._events)
+
+    def add(self, kind: Callable[..., Event], **fields: Any) -> Event:
+        """Record an event of this kind, now."""
+        event = kind(id=len(self._events), at=self._world.now, **fields)
+        self._events.append(event)
+        if self._sink is not None:
+            self._sink(write_event(event))
+        return event

@@ -1,0 +1,94 @@
+"""What a run gives: :class:`Run`, to be looked at, judged and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypedDict
+
+from .call import JsonObject
+from .checks.terminates import terminates
+from .checks.verdict import Check, Tier, Verdict
+from .errors import CheckFailed
+from .exchange import FaultCount
+from .history import History, Outcome
+from .judge import explain, judge
+
+__all__ = ["RecordedError", "Run", "Totals", "totals"]
+
+
+class RecordedError(Exception):
+    """What a stored run's workflow raised, as text: the exception itself is gone."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Run:
+    """What happened.
+
+    ``calls`` counts requests to ``messages``; ``seconds`` are virtual; ``tokens`` are input and
+    output, estimated; ``usd`` is by list prices. ``error`` is what the workflow raised,
+    ``error_text`` that or the harness's reason to stop, in a line. ``tier`` with ``demoted_by`` says
+    how far the run repeats. ``faults`` holds the four counters of each rule. ``baseline`` is the
+    same without faults (None where there was no plan, or none was wanted), ``baseline_problem``
+    says why it is no use. ``abandoned`` names threads and tasks that would not end,
+    ``refused_hosts`` hosts that the workflow tried to reach. ``path`` is the run's folder, None
+    where it was not stored.
+    """
+
+    workflow: str
+    task: Any
+    seed: int
+    model: JsonObject
+    plan: tuple[JsonObject, ...]
+    outcome: Outcome
+    stopped_by: str | None
+    result: Any
+    error: BaseException | None
+    error_text: str | None
+    history: History
+    calls: int
+    seconds: float
+    tokens: int
+    usd: float
+    tier: Tier
+    demoted_by: tuple[str, ...] = ()
+    faults: dict[str, FaultCount] = field(default_factory=dict)
+    baseline: Run | None = None
+    baseline_problem: str | None = None
+    abandoned: tuple[str, ...] = ()
+    refused_hosts: tuple[str, ...] = ()
+    notes: JsonObject = field(default_factory=dict)
+    path: Path | None = None
+    replay_line: str | None = None
+
+    def judge(self, *checks: Check) -> tuple[Verdict, ...]:
+        """The verdict of each check (default: ``terminates()``)."""
+        return tuple(judge(self, check) for check in checks or (terminates(),))
+
+    def check(self, *checks: Check) -> tuple[Verdict, ...]:
+        """The verdicts, if all pass; else :class:`CheckFailed` with reasons, evidence and the line that replays."""
+        verdicts = self.judge(*checks)
+        if any(verdict.status != "pass" for verdict in verdicts):
+            raise CheckFailed(explain(self, verdicts))
+        return verdicts
+
+
+class Totals(TypedDict):
+    """Sums over a run."""
+
+    calls: int
+    seconds: float
+    tokens: int
+    usd: float
+
+
+def totals(history: History) -> Totals:
+    """The sums over a history, as :class:`Run` names them."""
+    replies = history.replies()
+    usages = [reply.usage for reply in replies if reply.usage is not None]
+    return {
+        "calls": len(history.calls()),
+        "seconds": history[-1].at,
+        "tokens": sum(usage.total for usage in usages),
+        "usd": sum(reply.usd for reply in replies),
+    }

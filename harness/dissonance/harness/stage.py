@@ -1,0 +1,138 @@
+"""An order made into a :class:`~.result.Run`, with its folder on disk where one is wanted."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .call import JsonObject
+from .history import SCHEMA
+from .observed import observed
+from .perform import Order, Performed, perform
+from .result import Run, totals
+from .store import RunFolder, shown
+from .world import World
+
+__all__ = ["ALONE", "Compared", "make"]
+
+
+class Compared(NamedTuple):
+    """A baseline to compare with, and why it is no use, if so."""
+
+    run: Run | None
+    problem: str | None
+
+
+ALONE = Compared(None, None)
+"""No baseline."""
+
+
+def make(order: Order, compared: Compared, store: Path | None, notes: JsonObject, replay: str) -> Run:
+    about = _about(order, compared, notes)
+    plan = {"schema": SCHEMA, "rules": [rule.describe() for rule in order.rules]}
+    folder = None if store is None else RunFolder(store, order.name, plan, about)
+    try:
+        performed = perform(order, folder)
+    except BaseException as error:
+        if folder is not None:
+            folder.close({"outcome": "crashed", "error": f"{type(error).__name__}: {error}"})
+        raise
+    made = _run_of(order, performed, compared, notes, plan["rules"])
+    if folder is not None:
+        made.path = folder.path
+        made.replay_line = replay.replace("{run}", shown(folder.path))
+        folder.close(_summary(made, order))
+    return made
+
+
+def _run_of(order: Order, performed: Performed, compared: Compared, notes: JsonObject, plan: Any) -> Run:
+    exchange, world, history = performed.exchange, performed.world, performed.history
+    counts = exchange.counts
+    base = compared.run
+    if len(order.rules) == 1 and base is not None and world.tier != "T3":
+        counts[order.rules[0].id].observed = observed(history, base.history, order.rules[0].id)
+    started = history[0]
+    return Run(
+        workflow=order.name,
+        task=order.task,
+        seed=order.seed,
+        model=getattr(started, "model", {}),
+        plan=tuple(plan),
+        outcome=performed.outcome,
+        stopped_by=performed.stopped_by,
+        result=performed.result,
+        error=performed.exception,
+        error_text=performed.error,
+        history=history,
+        tier=world.tier,
+        demoted_by=_demotions(world),
+        faults=counts,
+        baseline=base,
+        baseline_problem=compared.problem,
+        abandoned=tuple(world.abandoned),
+        refused_hosts=tuple(exchange.refused_hosts),
+        notes=notes,
+        **totals(history),
+    )
+
+
+def _demotions(world: World) -> tuple[str, ...]:
+    if world.escapes:
+        return tuple(world.escapes)
+    return (f"{world.captured_threads} captured threads",) if world.captured_threads else ()
+
+
+# --- run.json ---------------------------------------------------------------------------------
+
+_PACKAGES = ("dissonance", "anthropic", "httpx2")
+
+
+def _about(order: Order, compared: Compared, notes: JsonObject) -> dict[str, Any]:
+    base = compared.run
+    return {
+        "schema": SCHEMA,
+        "workflow": order.name,
+        "task": order.task,
+        "seed": order.seed,
+        "model": order.model.describe(),
+        "limits": asdict(order.limits),
+        "agents": None if order.agents is None or callable(order.agents) else dict(order.agents),
+        "allow_hosts": list(order.allow_hosts),
+        "versions": {"python": ".".join(map(str, sys.version_info[:3])), **_versions()},
+        "baseline": None if base is None else {"run": base.path.name if base.path else None, **_brief(base)},
+        "baseline_problem": compared.problem,
+        "notes": notes,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _brief(made: Run) -> dict[str, Any]:
+    return {
+        "outcome": made.outcome,
+        "stopped_by": made.stopped_by,
+        "error": made.error_text,
+        "totals": {"calls": made.calls, "seconds": made.seconds, "tokens": made.tokens, "usd": made.usd},
+        "tier": made.tier,
+        "demoted_by": list(made.demoted_by),
+    }
+
+
+def _summary(made: Run, order: Order) -> dict[str, Any]:
+    return {
+        **_brief(made),
+        "abandoned": list(made.abandoned),
+        "refused_hosts": list(made.refused_hosts),
+        "faults": {rule: asdict(count) for rule, count in made.faults.items()},
+    }

@@ -1,0 +1,194 @@
+"""The in-process route: inside a run, HTTP clients end here instead of at a socket.
+
+The hook replaces ``_transport_for_url`` of httpx2's clients (SDK 1.0 and later) and of httpx's (older
+SDKs, LiteLLM and others), the narrowest place that every request passes whatever transport, proxy or
+pool its client was made with. A request of the Messages API goes to the simulated API; any other
+goes, in this order,
+
+1. to a transport of the user's own that touches no network (``MockTransport``, ``ASGITransport``, …),
+2. to a route of ``dissonance.harness.routes``,
+3. to the network, if its host is among ``allow_hosts``: the run is then observed only (tier T3),
+4. nowhere: the library's own ``ConnectError``, whose text names the host and the remedy.
+
+Sockets that are opened in any other way meet the same list of hosts.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Collection
+from types import ModuleType
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import httpx
+import httpx2
+
+from dissonance.harness import routes
+from dissonance.harness.world import Patches, World, current_world
+from .drivers import Delivery, drivers
+
+__all__ = ["Wire", "install_hook"]
+
+_API_HOST = "api.anthropic.com"
+_NETWORK_TRANSPORTS = ("HTTPTransport", "AsyncHTTPTransport")
+
+
+class Wire(Protocol):
+    """Where requests go."""
+
+    def api(self, method: str, path: str, headers: Any, body: bytes) -> Delivery:
+        """A request of the Messages API."""
+        ...
+
+    def check(self) -> None:
+        """A request to another API: raises where the run must not go on."""
+        ...
+
+    def refused(self, host: str) -> None:
+        """A request or a connection to this host was refused."""
+        ...
+
+
+def install_hook(wire: Wire, world: World, patches: Patches, allow_hosts: Collection[str] = ()) -> None:
+    """Route all requests of code inside ``world`` to ``wire``, until ``patches`` are undone."""
+    hook = _Hook(wire, world, frozenset(allow_hosts))
+    hook.install(httpx2, patches)
+    hook.install(httpx, patches)
+    hook.install_sockets(patches)
+
+
+class _Hook:
+    def __init__(self, wire: Wire, world: World, allowed: frozenset[str]) -> None:
+        self.wire = wire
+        self.world = world
+        self.allowed = allowed
+        self.api_hosts = {_API_HOST.encode(), _base_url_host().encode()}
+
+    def is_api(self, request: Any) -> bool:
+        return request.url.raw_host in self.api_hosts or "anthropic-version" in request.headers
+
+    def allow(self, host: str) -> bool:
+        """Whether a real connection to this host may be made; the run is then no longer deterministic."""
+        if host in self.allowed:
+            self.world.escape(f"real connection to {host!r}")
+            return True
+        return False
+
+    def refusal(self, host: str) -> str:
+        self.wire.refused(host)
+        return (
+            f"{host!r} is not simulated, and no request leaves a run. Mock it with dissonance.harness.routes, "
+            f"or let it through with run(..., allow_hosts=[{host!r}])."
+        )
+
+    # --- HTTP clients
+
+    def install(self, library: ModuleType, patches: Patches) -> None:
+        sync, asynchronous = _transports(library, self)
+        for client, transport in ((library.Client, sync), (library.AsyncClient, asynchronous)):
+            patches.set(client, "_transport_for_url", _routed(client._transport_for_url, transport))
+
+    # --- sockets
+
+    def install_sockets(self, patches: Patches) -> None:
+        for name in ("connect", "connect_ex"):
+            patches.set(socket.socket, name, self._guarded(getattr(socket.socket, name)))
+        patches.set(socket, "getaddrinfo", self._resolving(socket.getaddrinfo))
+
+    def _guarded(self, connect: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(sock: socket.socket, address: Any) -> Any:
+            if current_world() is not None:
+                host = address[0] if isinstance(address, tuple) else ""
+                if not host:
+                    self.world.escape(f"real connection to a local socket {address!r}")
+                elif not self.allow(host):
+                    raise ConnectionRefusedError(self.refusal(host))
+            return connect(sock, address)
+
+        return guarded
+
+    def _resolving(self, resolve: Callable[..., Any]) -> Callable[..., Any]:
+        def resolving(host: Any, *args: Any, **kwargs: Any) -> Any:
+            found = host.decode() if isinstance(host, bytes) else host
+            if current_world() is None or not found:
+                return resolve(host, *args, **kwargs)
+            if not self.allow(found):
+                raise socket.gaierror(socket.EAI_NONAME, self.refusal(found))
+            answers = resolve(host, *args, **kwargs)
+            self.allowed |= {answer[4][0] for answer in answers}
+            return answers
+
+        return resolving
+
+
+def _base_url_host() -> str:
+    return urlsplit(os.environ.get("ANTHROPIC_BASE_URL", "")).hostname or _API_HOST
+
+
+def _headers(request: Any) -> list[tuple[str, str]]:
+    """Read off the raw ones, because a request's own mapping costs as much as all else that the hook does."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
+
+
+def _routed(original: Callable[[Any, Any], Any], transport: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    def transport_for_url(client: Any, url: Any) -> Any:
+        found = original(client, url)
+        return transport(found) if current_world() is not None else found
+
+    return transport_for_url
+
+
+def _transports(library: ModuleType, hook: _Hook) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """For this library: what takes a client's own transport and gives the one that is used instead."""
+    lib: Any = library
+    driver = drivers(library)
+    wire = hook.wire
+
+    def is_passed_by(own: Any) -> bool:
+        """Whether this transport of the user's own stays within the process."""
+        return type(own).__name__ not in _NETWORK_TRANSPORTS
+
+    def delivery(request: Any, body: bytes) -> Delivery:
+        return wire.api(request.method, request.url.raw_path.decode(), _headers(request), body)
+
+    def response(request: Any, found: routes.Answer | routes.Failed | None) -> Any:
+        """What a route gave, in the library's own classes; None where the host may really be reached."""
+        if isinstance(found, routes.Answer):
+            return lib.Response(found.status, headers=found.headers, content=found.body)
+        if isinstance(found, routes.Failed):
+            driver.fail(found.kind, found.text, request)
+        if not hook.allow(request.url.host):
+            driver.fail("ConnectError", hook.refusal(request.url.host), request)
+        return None
+
+    class Sync(lib.BaseTransport):  # type: ignore[misc]
+        def __init__(self, own: Any) -> None:
+            self._own = own
+
+        def handle_request(self, request: Any) -> Any:
+            body = request.read()
+            if hook.is_api(request):
+                return driver.sync(request, delivery(request, body))
+            wire.check()
+            if is_passed_by(self._own):
+                return self._own.handle_request(request)
+            found = routes.answer(request.method, str(request.url), _headers(request), body)
+            return response(request, found) or self._own.handle_request(request)
+
+    class Asynchronous(lib.AsyncBaseTransport):  # type: ignore[misc]
+        def __init__(self, own: Any) -> None:
+            self._own = own
+
+        async def handle_async_request(self, request: Any) -> Any:
+            body = await request.aread()
+            if hook.is_api(request):
+                return await driver.asynchronous(request, delivery(request, body))
+            wire.check()
+            if is_passed_by(self._own):
+                return await self._own.handle_async_request(request)
+            found = await routes.answer_async(request.method, str(request.url), _headers(request), body)
+            return response(request, found) or await self._own.handle_async_request(request)
+
+    return Sync, Asynchronous
