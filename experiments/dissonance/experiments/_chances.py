@@ -162,4 +162,4 @@ def _at(agent: str, fault: Any, calls: tuple[int, ...]) -> FaultPlan:
 
 
 def _run(build: Callable[[], Pattern[Any]], model: Model, seed: int, plan: FaultPlan | None = None) -> Run:
-    return run(build, task_of(seed), plan=plan, model=model, seed=seed, limits=_LIMITS, baseline=False)
+    return run(build, task_of(seed), plan=plan, model=model, seed=seed, limits=_LIMITS, baseline=False, store=None)

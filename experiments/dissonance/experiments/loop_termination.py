@@ -155,6 +155,7 @@ class _Arm:
             seed=self.seed,
             limits=self._limits(params),
             baseline=False,
+            store=None,
         )
 
     def _limits(self, params: Settings) -> Limits:

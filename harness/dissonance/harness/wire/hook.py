@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Collection
+from ipaddress import ip_address
 from types import ModuleType
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -112,7 +113,7 @@ class _Hook:
     def _resolving(self, resolve: Callable[..., Any]) -> Callable[..., Any]:
         def resolving(host: Any, *args: Any, **kwargs: Any) -> Any:
             found = host.decode() if isinstance(host, bytes) else host
-            if current_world() is None or not found:
+            if current_world() is None or not found or _is_address(found):
                 return resolve(host, *args, **kwargs)
             if not self.allow(found):
                 raise socket.gaierror(socket.EAI_NONAME, self.refusal(found))
@@ -121,6 +122,15 @@ class _Hook:
             return answers
 
         return resolving
+
+
+def _is_address(host: str) -> bool:
+    """Whether there is nothing to resolve: a connection to it is refused, where it must be."""
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _base_url_host() -> str:
