@@ -53,7 +53,12 @@ async def async_streamed(client: AsyncAnthropic) -> Any:
 def played(ask: Callable[[Any], Any], interceptor: Interceptor) -> Run:
     make = AsyncAnthropic if ask.__name__.startswith("async") else Anthropic
     done = run(
-        lambda task: ask(make(api_key="k", timeout=60.0)), "x", plan=[interceptor], model=Says(), baseline=False, store=None
+        lambda task: ask(make(api_key="k", timeout=60.0)),
+        "x",
+        plan=[interceptor],
+        model=Says(),
+        baseline=False,
+        store=None,
     )
     assert done.tier == "T1", done.demoted_by
     return done
@@ -64,7 +69,12 @@ def seen(done: Run) -> Seen:
     return Seen(None if done.error is None else type(done.error), done.calls, status)
 
 
-WAYS = {"sync": plain, "sync stream": streamed, "async": async_plain, "async stream": async_streamed}
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "sync": plain,
+    "sync stream": streamed,
+    "async": async_plain,
+    "async stream": async_streamed,
+}
 STREAMS = {name: ask for name, ask in WAYS.items() if "stream" in name}
 WHOLE = {name: ask for name, ask in WAYS.items() if "stream" not in name}
 

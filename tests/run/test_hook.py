@@ -66,7 +66,7 @@ def test_a_client_that_was_made_before_the_run(library: Any) -> None:
 def test_another_base_url_is_the_api_too() -> None:
     def ask() -> Any:
         client = Anthropic(api_key="k", base_url="https://gateway.internal/proxy")
-        return client.messages.create(**request()).content[0].text  # type: ignore[union-attr]
+        return client.messages.create(**request()).content[0].text
 
     assert made(ask).result == "writer says 1"
 
@@ -114,7 +114,7 @@ def test_tool_runner_falls_back_from_message_threads() -> None:
 
     def ask() -> Any:
         runner = Anthropic(api_key="k").beta.messages.tool_runner(**request(tools=[search]))
-        return runner.until_done().content[0].text  # type: ignore[union-attr]
+        return runner.until_done().content[0].text
 
     done = run(lambda: ask(), model=UsesTheToolOnce(), store=None)
     assert (done.error, done.result) == (None, "Done.")

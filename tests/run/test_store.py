@@ -20,9 +20,9 @@ from dissonance.harness.wire.table import error_reply
 def pair(task: str) -> str:
     client = Anthropic(api_key="k")
     with agent("writer"):
-        draft = client.messages.create(**request(task)).content[0].text  # type: ignore[union-attr]
+        draft = client.messages.create(**request(task)).content[0].text
     with agent("judge"):
-        return str(client.messages.create(**request(draft)).content[0].text)  # type: ignore[union-attr]
+        return str(client.messages.create(**request(draft)).content[0].text)
 
 
 def lie(text: str = "Lies.") -> list[Rewrites]:
@@ -152,8 +152,14 @@ def spoil(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], None]
         (lambda folder: (folder / "run.json").unlink(), "holds no run.json: give the folder of a stored run"),
         (spoil("run.json", lambda data: data[:-9]), "is not JSON"),
         (spoil("run.json", lambda data: b"[]"), "holds no JSON object"),
-        (spoil("run.json", lambda data: data.replace(b'"schema": 1', b'"schema": 99')), "schema is 99, but this version"),
-        (spoil("history.jsonl", lambda data: data.replace(b'"kind":"call"', b'"kind":"cake"')), "not an event of schema 1"),
+        (
+            spoil("run.json", lambda data: data.replace(b'"schema": 1', b'"schema": 99')),
+            "schema is 99, but this version",
+        ),
+        (
+            spoil("history.jsonl", lambda data: data.replace(b'"kind":"call"', b'"kind":"cake"')),
+            "not an event of schema 1",
+        ),
         (spoil("history.jsonl", lambda data: b""), "the history is empty"),
         (lambda folder: (folder / "history.jsonl").unlink(), "cannot be read"),
         (spoil("bodies/parts.jsonl", lambda data: data.replace(b"says", b"said")), "not a content with its hash"),

@@ -192,12 +192,12 @@ class Exchange:
         """What comes back without any fault (or, for an altered call, to that call)."""
         if call.endpoint == "models":
             return models_reply(request)
-        refusal = validate(request) or over_window(call.tokens, call.model)
+        refusal = validate(request)
         if refusal is not None:
             return refusal
         if call.endpoint == "count_tokens":
             return Reply(body={"input_tokens": call.tokens})
-        return self.model.reply(call, self.recorder.history)
+        return over_window(call.tokens, call.model) or self.model.reply(call, self.recorder.history)
 
     def _on_request(self, request: Request, call: Call, fired: list[_Fired]) -> tuple[Call, Reply]:
         """The call as the model sees it, and what comes back before any rule has touched it."""

@@ -42,7 +42,8 @@ def _loaded(stored: StoredRun, base: Run | None) -> Run:
     last = history[-1]
     sums = about.get("totals") or totals(history)
     ended = isinstance(last, RunEnded)
-    result = stored.bodies.get(last.result) if isinstance(last, RunEnded) and last.result in stored.bodies else None
+    kept = last.result if isinstance(last, RunEnded) else None
+    result = stored.bodies.get(kept) if kept is not None and kept in stored.bodies else None
     error = about.get("error") or (None if ended else "the process was killed before the run ended")
     return Run(
         workflow=about["workflow"],

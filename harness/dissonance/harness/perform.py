@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
 import random
 import re
 import sys
@@ -121,6 +122,7 @@ def _play(order: Order, world: World, exchange: Exchange, recorder: Recorder) ->
         patches = stack.enter_context(inside(world))
         install_hook(exchange, world, patches, order.allow_hosts)
         _tame_sdk(patches)
+        stack.enter_context(_Key())
         stack.enter_context(_Randomness(order.seed))
         stack.enter_context(_Listening(recorder, world))
         result = start(order.workflow, order.task, order.human)
@@ -215,6 +217,21 @@ def _inline(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
         return function(*args, **kwargs)
 
     return call
+
+
+class _Key:
+    """An API key where the user has none: the SDK makes no client without one, and the simulated API takes any."""
+
+    _NAMES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+
+    def __enter__(self) -> None:
+        self._lent = not any(os.environ.get(name) for name in self._NAMES)
+        if self._lent:
+            os.environ[self._NAMES[0]] = "simulated"
+
+    def __exit__(self, *_: object) -> None:
+        if self._lent:
+            os.environ.pop(self._NAMES[0], None)
 
 
 class _Randomness:

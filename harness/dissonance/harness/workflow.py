@@ -25,7 +25,7 @@ def check_workflow(workflow: object) -> Callable[..., Any]:
             "that makes one"
         )
     required = [p.name for p in _parameters(workflow) if _is_required(p) and p.name != "human"]
-    if len(required) > 1:
+    if len(required) > _takes_task(workflow):
         raise BadInput(
             f"workflow={name_of(workflow)!r} needs the arguments {', '.join(required)}, but is called with the task "
             "alone: bind the others, as in functools.partial"

@@ -1,0 +1,108 @@
+"""The process in which the user's workflow runs: ``python -m dissonance.cli.child``, started by ``worker``.
+
+It reads a JSON line from its standard input for each request and answers with one on its standard
+output. Both are taken away before the user's code is imported: what a workflow prints goes to
+standard error, and what it reads is at its end. When the parent goes, standard input ends, and so
+does this process, whatever the workflow is doing.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from dissonance.faults import FaultPlan
+from dissonance.harness import Limits, run
+from dissonance.harness.errors import BadInput
+
+from .catalogue import checks
+from .target import load_target, read_target
+
+__all__ = ["main"]
+
+_Json = dict[str, Any]
+
+
+class _Server:
+    """Answers requests: first ``load``, then any number of ``run``."""
+
+    def __init__(self) -> None:
+        self._workflow: Callable[..., Any] | None = None
+
+    def answer(self, request: _Json) -> _Json:
+        faulthandler.dump_traceback_later(request["stack_after"], file=2)
+        try:
+            return self._load(request) if request["do"] == "load" else self._run(request)
+        except BadInput as error:
+            return {"bad_input": str(error)}
+        except Exception:
+            return {"broken": traceback.format_exc()}
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def _load(self, request: _Json) -> _Json:
+        self._workflow = load_target(read_target(request["target"]))
+        return {}
+
+    def _run(self, request: _Json) -> _Json:
+        made = run(
+            self._workflow,
+            request["task"],
+            plan=FaultPlan.from_data(request["plan"]),
+            seed=request["seed"],
+            limits=Limits(**request["limits"]),
+            store=request["store"],
+            notes=request["notes"],
+        )
+        verdicts = made.judge(*(checks()[name]() for name in request["checks"]))
+        return {"run": str(made.path), "verdicts": [asdict(verdict) for verdict in verdicts]}
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    requests, answers = _private_pipes()
+    sys.path.insert(0, str(Path.cwd()))
+    sys.argv = ["dissonance"]
+    _need_no_account()
+    server = _Server()
+    waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests, waiting), daemon=True).start()
+    while True:
+        answers.write(json.dumps(server.answer(json.loads(waiting.get()))).encode() + b"\n")
+
+
+def _need_no_account() -> None:
+    """The SDK refuses to send without a key, and a gateway's address would lead past the simulated API."""
+    if not os.environ.get("ANTHROPIC_AUTH_TOKEN"):
+        os.environ.setdefault("ANTHROPIC_API_KEY", "none-is-needed")
+    os.environ.pop("ANTHROPIC_BASE_URL", None)
+
+
+def _private_pipes() -> tuple[IO[bytes], IO[bytes]]:
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    return requests, answers
+
+
+def _listen(requests: IO[bytes], waiting: queue.SimpleQueue[bytes]) -> None:
+    for line in requests:
+        waiting.put(line)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""The command ``dissonance``: reads the command line; each command's work is in a module of its own.
+
+Nothing heavy is imported before a command needs it, so that ``--help`` is quick. Exit codes: 0 pass,
+1 fail, 2 bad input, 3 unknown, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import typer
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="dissonance",
+    help="Injects faults into multi-agent workflows, offline, and says whether they hold.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Kind = Literal["faults", "checks", "patterns", "experiments"]
+
+_TARGET = "The workflow: module:callable or path/to/file.py:callable, any function that uses anthropic."
+_Target = Annotated[str, typer.Argument(metavar="TARGET", help=_TARGET, show_default=False)]
+_Again = Annotated[str | None, typer.Argument(metavar="TARGET", help=f"{_TARGET} Default: the run's own.")]
+_Task = Annotated[str | None, typer.Option("--task", metavar="TEXT", help="The task that the workflow is called with.")]
+_TaskFile = Annotated[Path | None, typer.Option("--task-file", metavar="FILE", help="A text file with the task.")]
+_Checks = Annotated[str | None, typer.Option("--checks", metavar="NAME,…", help="Judge by these checks alone.")]
+_Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the report.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else on standard output.")]
+_Seed = Annotated[int | None, typer.Option("--seed", help="Seed of all that is drawn (default: 0).")]
+_Limit = Annotated[
+    list[str] | None,
+    typer.Option("--limit", metavar="NAME=N", help="Stop a run there: calls, seconds, tokens, usd or real_seconds."),
+]
+
+
+@app.command()
+def run(
+    experiments: Annotated[list[str] | None, typer.Argument(metavar="[EXPERIMENT…]", help="Default: all.")] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path("dissonance-report"),
+    quick: Annotated[bool, typer.Option("--quick", help="Few seeds: a look.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Many seeds: narrow intervals.")] = False,
+    seeds: Annotated[int | None, typer.Option(help="Runs of each arm.")] = None,
+) -> int:
+    """Run experiments and write one report."""
+    if quick and full:
+        raise typer.BadParameter("--quick and --full are both given; give one of them")
+    from .experiment import run_named
+
+    return run_named(experiments or [], out, "quick" if quick else "full" if full else "default", seeds)
+
+
+@app.command()
+def probe(
+    target: _Target,
+    task: _Task = None,
+    task_file: _TaskFile = None,
+    plan: Annotated[Path | None, typer.Option(metavar="FILE", help="Try this plan, not the battery.")] = None,
+    checks: _Checks = None,
+    out: _Out = Path("dissonance-report"),
+    as_json: _Json = False,
+    seed: _Seed = None,
+    limit: _Limit = None,
+) -> int:
+    """Try the standard battery of faults on a workflow of yours."""
+    from .commands import Given, probe_target
+
+    given = Given(
+        target=target,
+        task=task,
+        task_file=task_file,
+        checks=checks,
+        out=out,
+        seed=seed,
+        as_json=as_json,
+        limits=limit or (),
+    )
+    return probe_target(given, plan)
+
+
+@app.command()
+def replay(
+    plan_or_run: Annotated[Path, typer.Argument(metavar="PLAN_OR_RUN", help="A plan's file or a run's folder.")],
+    target: _Again = None,
+    task: _Task = None,
+    task_file: _TaskFile = None,
+    checks: _Checks = None,
+    out: _Out = None,
+    as_json: _Json = False,
+    seed: _Seed = None,
+    limit: _Limit = None,
+) -> int:
+    """Play a stored run, or a plan, again."""
+    from .commands import Given, replay_stored
+
+    given = Given(
+        target=target,
+        task=task,
+        task_file=task_file,
+        checks=checks,
+        out=out,
+        seed=seed,
+        as_json=as_json,
+        limits=limit or (),
+    )
+    return replay_stored(plan_or_run, given)
+
+
+@app.command()
+def check(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a stored run.")],
+    checks: _Checks = None,
+    as_json: _Json = False,
+) -> int:
+    """Judge a stored run again."""
+    from .commands import check_run
+
+    return check_run(run, checks, as_json)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[Kind | None, typer.Argument(help="Default: all.", show_default=False)] = None,
+) -> int:
+    """List the faults, checks, patterns and experiments that there are."""
+    from .catalogue import entries
+    from .console import show_entries
+
+    for each in [kind] if kind else get_args(Kind):
+        show_entries(each, entries(each))
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (default: of this process); the exit code."""
+    try:
+        result = app(
+            list(sys.argv[1:] if arguments is None else arguments), prog_name="dissonance", standalone_mode=False
+        )
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        return _told(error)
+    return result if isinstance(result, int) else 0
+
+
+def _told(error: Exception) -> int:
+    """Print an error that the user can put right; any other goes on its way."""
+    from dissonance.harness.errors import DissonanceError
+
+    if isinstance(error, typer.Abort):
+        return 130
+    if isinstance(error, DissonanceError):
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    show = getattr(error, "show", None)  # a usage error of typer's
+    if show is None:
+        raise error
+    show()
+    return int(getattr(error, "exit_code", 2))

@@ -1,0 +1,164 @@
+"""Trying plans on a workflow, each run in a child process: first without faults, then plan by plan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from dissonance.faults import BatteryPlan, FaultPlan, sentence
+from dissonance.harness import Limits, Run, load_run
+from dissonance.harness.checks.verdict import Verdict
+from dissonance.harness.errors import BadInput
+
+from .catalogue import checks
+from .killed import complete_killed, newest_folders
+from .results import Tried
+from .target import Target
+from .worker import Gone, HarnessBroke, Worker
+
+__all__ = ["Order", "Probe"]
+
+GRACE = 5.0
+"""Real seconds beyond its limit that a run has for coming back, before its process is killed."""
+
+IMPORT_SECONDS = 60.0
+"""Real seconds that the import of the target may take."""
+
+_ADVICE = (
+    "Run the workflow on its own and mend it. If it waits for words that the default model does not say, "
+    "test it in Python with run(…, model=Scripted(…))."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is probed: ``store`` is the folder that the runs' folders are made in."""
+
+    target: Target
+    task: Any
+    store: Path
+    seed: int = 0
+    limits: Limits = field(default_factory=Limits)
+
+
+class Probe(AbstractContextManager["Probe"]):
+    """A workflow under test, and the child process that it runs in, which is replaced when it dies."""
+
+    def __init__(self, order: Order, tell: Callable[[str], None]) -> None:
+        self._order = order
+        self._tell = tell
+        self._took = self._baseline_took = 0.0
+        self._worker: Worker | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._worker is not None:
+            self._worker.kill()
+
+    def baseline(self) -> Tried:
+        """The run without any fault; *unknown* where it does not come to its end. Raises BadInput for the target."""
+        bare = BatteryPlan(name="baseline", question="Does it work without any fault?", plan=FaultPlan(), checks=())
+        tried = self.attempt(bare)
+        self._baseline_took = self._took
+        if tried.run is not None and tried.run.outcome in ("completed", "paused"):
+            return tried
+        return replace(tried, verdicts=(_broken(tried),))
+
+    def attempt_all(self, plans: Sequence[BatteryPlan]) -> Iterator[Tried]:
+        """Each plan in turn; of several, one that nothing in the workflow answers to is not applicable."""
+        for plan in plans:
+            tried = self.attempt(plan)
+            fired = tried.run is None or any(count.fired for count in tried.run.faults.values())
+            doubtful = tried.status == "unknown" and not fired
+            yield replace(tried, applicable=not (doubtful and len(plans) > 1))
+
+    def attempt(self, plan: BatteryPlan) -> Tried:
+        """One run under one plan."""
+        before = newest_folders(self._order.store)
+        worker = self._running()
+        began = time.monotonic()
+        try:
+            answer = worker.ask(self._request(plan), self._patience())
+        except Gone as gone:
+            self._worker = None
+            return _tried(plan, *_what_is_left(gone, plan, self._order.store, before))
+        except HarnessBroke as error:
+            self._tell(str(error))
+            return _tried(plan, (_no_verdict(error),), None)
+        finally:
+            self._took = time.monotonic() - began
+        verdicts = tuple(Verdict(**{**each, "evidence": tuple(each["evidence"])}) for each in answer["verdicts"])
+        return _tried(plan, verdicts, load_run(answer["run"]))
+
+    def _request(self, plan: BatteryPlan) -> dict[str, Any]:
+        order = self._order
+        return {
+            "do": "run",
+            "task": order.task,
+            "plan": plan.plan.describe(),
+            "checks": plan.checks,
+            "seed": order.seed,
+            "limits": asdict(order.limits),
+            "store": str(order.store),
+            "notes": {
+                "made_by": "dissonance probe",
+                "target": order.target.text,
+                "plan": plan.name,
+                "question": plan.question,
+                "checks": list(plan.checks),
+            },
+        }
+
+    def _patience(self) -> float:
+        """Real seconds for an answer: a new child makes the baseline anew, twice, before a run with a plan."""
+        limit: float = self._order.limits.real_seconds
+        return limit + 2 * self._baseline_took + GRACE
+
+    def _running(self) -> Worker:
+        if self._worker is None:
+            self._worker = Worker(self._tell)
+            try:
+                self._worker.ask({"do": "load", "target": self._order.target.text}, IMPORT_SECONDS)
+            except Gone as gone:
+                self._worker = None
+                raise BadInput(f"TARGET {self._order.target.text!r} cannot be imported: {gone}") from None
+        return self._worker
+
+
+def _tried(plan: BatteryPlan, verdicts: tuple[Verdict, ...], run: Run | None) -> Tried:
+    return Tried(name=plan.name, question=plan.question, sentence=sentence(plan.plan), verdicts=verdicts, run=run)
+
+
+def _broken(tried: Tried) -> Verdict:
+    run, first = tried.run, next(iter(tried.verdicts), None)
+    if run is None and first is not None:
+        return replace(first, status="unknown", reason=f"baseline broken: {first.reason}", next=first.next or _ADVICE)
+    how = "" if run is None else f"{run.outcome.replace('_', ' ')} ({run.error_text or run.stopped_by})"
+    reason = f"baseline broken: without any fault the workflow {how}"
+    return Verdict(
+        status="unknown", check="baseline", reason=reason, next=_ADVICE, tier="T3" if run is None else run.tier
+    )
+
+
+def _what_is_left(
+    gone: Gone, plan: BatteryPlan, store: Path, before: frozenset[Path]
+) -> tuple[tuple[Verdict, ...], Run | None]:
+    """The verdicts on a run whose process is gone, and as much of the run as its folder holds."""
+    why = f"{gone}, and its process was killed" if gone.killed else str(gone)
+    run = complete_killed(store, before, why, stopped=gone.killed)
+    if run is not None and run.history.calls():
+        return run.judge(*(checks()[name]() for name in plan.checks)), run
+    reason = f"stopped by the harness (real_seconds): {why}" if gone.killed else why
+    return (Verdict(status="fail" if gone.killed else "unknown", check="terminates", reason=reason, tier="T3"),), run
+
+
+def _no_verdict(error: HarnessBroke) -> Verdict:
+    last = str(error).rstrip().rpartition("\n")[2]
+    advice = "The traceback stands on standard error; please report it."
+    return Verdict(status="unknown", check="harness", reason=f"the harness failed: {last}", next=advice, tier="T3")

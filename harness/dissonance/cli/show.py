@@ -1,0 +1,84 @@
+"""What the commands print: tables on standard output, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from dissonance.harness import Run
+from dissonance.harness.checks.verdict import Status
+from dissonance.reports.theme import SAID
+from dissonance.reports.words import count, dollars, duration
+
+from .console import console
+from .results import Findings, Tried
+
+__all__ = ["show_findings", "show_report"]
+
+_STYLE = {"pass": "green", "fail": "bold red", "unknown": "yellow", "not applicable": "dim"}
+
+
+def show_findings(findings: Findings) -> None:
+    """The answer first, then the plans, then the lines that replay what did not hold, then where the report lies."""
+    out = console()
+    status = findings.status
+    verdict = Text.assemble((f"{'INTERRUPTED' if findings.interrupted else status.upper()}", _STYLE[status]), ": ")
+    out.print(verdict + Text(findings.reason + "."))
+    if findings.baseline is not None and findings.baseline.run is not None:
+        out.print(Text(f"Without faults: {_ended(findings.baseline.run)}."))
+    if findings.tried:
+        out.print(_table(findings.tried))
+    for line in _next_lines(findings):
+        out.print(line, soft_wrap=True)
+    if findings.report is not None:
+        out.print(Text(f"Report: {findings.report}"), soft_wrap=True)
+
+
+def show_report(page: Path, findings: Iterable[tuple[Status, str]]) -> None:
+    """Findings as ``(status, sentence)``, and where the page lies."""
+    out = console()
+    for status, sentence in findings:
+        out.print(Text.assemble((f"{SAID[status]:10}", _STYLE[status]), sentence))
+    out.print(Text(f"Report: {page}"), soft_wrap=True)
+
+
+def _table(tried: Sequence[Tried]) -> Table:
+    table = Table(show_lines=True)
+    for header, ratio in (("plan", 2), ("verdict", None), ("what happened", 3)):
+        table.add_column(header, overflow="fold", ratio=ratio)
+    for each in tried:
+        said = each.status if each.applicable else "not applicable"
+        plan = Text.assemble((each.name, "bold"), "\n", each.question)
+        table.add_row(plan, Text(said, _STYLE[said]), Text(_happened(each)))
+    return table
+
+
+def _happened(tried: Tried) -> str:
+    if not tried.applicable:
+        return "Nothing fired: the workflow makes no call that this plan is for."
+    decisive = [verdict for verdict in tried.verdicts if verdict.status == tried.status]
+    parts = [f"{verdict.check}: {verdict.reason}." for verdict in decisive]
+    return "\n".join([*parts, tried.remark] if tried.remark else parts)
+
+
+def _ended(run: Run) -> str:
+    """``completed after 3 calls, 12 s of virtual time, $0.02``."""
+    how = run.outcome.replace("_", " ") + (f" ({run.stopped_by})" if run.stopped_by else "")
+    calls = f"{count(run.calls)} call{'s' * (run.calls != 1)}"
+    return f"{how} after {calls}, {duration(run.seconds)} of virtual time, {dollars(run.usd)}"
+
+
+def _next_lines(findings: Findings) -> Iterable[Text]:
+    """What to do about each *unknown*, and how to replay what did not hold."""
+    shown = [findings.baseline] if findings.baseline is not None else []
+    shown = [each for each in [*shown, *findings.counted] if each.status != "pass"]
+    for each in shown:
+        advice = each.decisive.next if each.decisive is not None else ""
+        if advice:
+            yield Text.assemble((each.name, "bold"), f": {advice}")
+    for each in shown:
+        if each.replay:
+            yield Text.assemble((each.name, "bold"), f": {each.replay}")
