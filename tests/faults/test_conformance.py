@@ -79,6 +79,16 @@ def relay(task: str) -> Any:
     return text(final)
 
 
+def careful_relay(task: str) -> Any:
+    """As relay, but the writer is asked again where the reply is not whole: what is silent by itself shows here."""
+    for _ in range(2):
+        draft = yield "writer", "You are the writer.", [user(task)], []
+        if draft.stop_reason == "end_turn" and text(draft):
+            break
+    final = yield "editor", "You are the editor.", [user(f"Edit this: {text(draft)!r}")], []
+    return text(final)
+
+
 def review(task: str) -> Any:
     """A writer and a judge, four rounds at most."""
     feedback = ""
@@ -182,8 +192,8 @@ class Row:
     streams_only: bool = False
 
 
-def on_writer(fault: Fault, streams_only: bool = False) -> Row:
-    return Row(fault, relay, At(agent="writer"), When(call=1), streams_only)
+def on_writer(fault: Fault, streams_only: bool = False, workflow: Workflow = relay) -> Row:
+    return Row(fault, workflow, At(agent="writer"), When(call=1), streams_only)
 
 
 RESEARCHER = At(agent="researcher")
@@ -212,17 +222,17 @@ ROWS = [
     on_writer(Disconnect(how="connect_timeout")),
     on_writer(Disconnect(how="reset")),
     on_writer(Disconnect(how="read_timeout")),
-    on_writer(CutStream()),
-    on_writer(CutStream(after=0)),
+    on_writer(CutStream(), workflow=careful_relay),
+    on_writer(CutStream(after=0), workflow=careful_relay),
     on_writer(CutStream(cleanly=False)),
     on_writer(StreamError(), streams_only=True),
     on_writer(StreamError(type="api_error", message="Internal server error", after=1), streams_only=True),
     on_writer(MalformedBody(shape="json")),
     on_writer(MalformedBody(shape="html")),
     on_writer(MalformedBody(shape="empty")),
-    on_writer(EmptyContent()),
+    on_writer(EmptyContent(), workflow=careful_relay),
     Row(TruncatedToolJson(stop_reason="tool_use"), tools, RESEARCHER, When(call=1)),
-    on_writer(Refusal(category="cyber")),
+    on_writer(Refusal(category="cyber"), workflow=careful_relay),
 ]
 IDS = [f"{row.fault!r} in {row.workflow.__name__}" for row in ROWS]
 CASES = [
@@ -245,7 +255,7 @@ def takes_effect(row: Row, client: str) -> None:
     assert done.baseline is not None and done.baseline.outcome == "completed", done.baseline
     count = done.faults["the fault"]
     counts = (count.fired, count.reached, count.changed, count.observed)
-    assert all(number is not None and number > 0 for number in counts), f"{row.fault!r}: {count!r}"
+    assert all(number is not None and number > 0 for number in counts), f"{row.fault!r}: {count!r} {done.demoted_by}"
     assert done.tier == "T1", done.demoted_by
 
 

@@ -61,7 +61,7 @@ def test_tool_loop_runs_the_tools_and_answers(wire: Wire) -> None:
         {"researcher": [wire.use(("search", {"query": "ACME"}), ("lookup", {"key": "k"}), text="Looking."), "Found."]}
     )
     outcome = asyncio.run(tool_loop(client, RESEARCHER, tools=[search, lookup])("Find ACME."))
-    assert outcome == Outcome(output="Found.", finished=True, steps=2, usage=Usage(2, 20, 4))
+    assert outcome == Outcome(output="Found.", finished=True, steps=1, usage=Usage(2, 20, 4))
     assert wire.requests[1]["messages"] == [
         {"role": "user", "content": "Find ACME."},
         {
@@ -194,7 +194,7 @@ def test_delegation_goes_down_and_results_come_up(wire: Wire) -> None:
         }
     )
     outcome = asyncio.run(delegation(client, [TOP, LEAD, HAND])("All."))
-    assert (outcome.require(), outcome.depth, outcome.usage.calls) == ("Both.", 2, 6)
+    assert (outcome.require(), outcome.depth, outcome.usage.calls, outcome.steps) == ("Both.", 2, 6, 2)
     assert wire.agents == ["top", "lead", "hand", "lead", "lead", "top"]
     assert wire.prompts("hand") == ["dig"]
     assert [result["content"] for result in results(wire.requests[-1])] == ["East done.", "West done."]
@@ -217,6 +217,19 @@ def test_a_stopped_delegation_gives_the_last_result(wire: Wire) -> None:
     client = wire({"lead": repeat(wire.use(("delegate_to_hand", {"task": "dig"}))), "hand": ["Dug 1.", "Dug 2."]})
     outcome = asyncio.run(delegation(client, [LEAD, HAND], guards=[CycleDetector()])("All."))
     assert (outcome.output, outcome.stopped_by, outcome.finished) == ("Dug 2.", "cycle_detector", False)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 12])
+def test_the_answers_of_workers_use_up_no_steps_of_a_delegation(wire: Wire, steps: int) -> None:
+    """A budget stops at its own step, whether or not sub-tasks were answered in between."""
+    client = wire({"lead": repeat(wire.use(("delegate_to_hand", {"task": "dig"}))), "hand": repeat("Dug.")})
+    outcome = asyncio.run(delegation(client, [LEAD, HAND], guards=[StepBudget(steps)])("All."))
+    assert (outcome.stopped_by, outcome.steps, outcome.reason) == (
+        "step_budget",
+        steps,
+        f"all {steps} steps are used up",
+    )
+    assert wire.agents == ["lead", *["hand", "lead"] * (steps - 1)]
 
 
 def test_depth_is_bounded_by_guards_not_by_the_python_stack(wire: Wire) -> None:

@@ -9,7 +9,7 @@ from dissonance.harness.errors import BadInput
 from dissonance.harness.history import RunEnded, Stopped
 
 from .verdict import Status, Verdict
-from .waste import wasted
+from .waste import dollars, wasted
 
 if TYPE_CHECKING:
     from dissonance.harness.result import Run
@@ -71,7 +71,9 @@ class terminates:
         if limit == "seconds" and self.within_seconds is not None and run.seconds <= self.within_seconds:
             advice = f"Run it with Limits(seconds=…) above {_number(self.within_seconds)}."
             return self._unknown(run, f"the harness stopped it before {_number(self.within_seconds)} s: {why}", advice)
-        return self._judged(run, "fail", f"would not have ended: the harness stopped it after {_spent(run)} ({limit}): {why}")
+        return self._judged(
+            run, "fail", f"would not have ended: the harness stopped it after {_spent(run)} ({limit}): {why}"
+        )
 
     def _beyond(self, run: Run) -> Verdict | None:
         if self.within_calls is not None and run.calls > self.within_calls:
@@ -141,7 +143,7 @@ def _end(run: Run) -> str:
 
 def _spent(run: Run) -> str:
     calls = f"{run.calls:,} call{'s' * (run.calls != 1)}"
-    return f"{calls}, {_number(run.seconds)} s, {run.tokens:,} tokens and ${run.usd:,.2f}"
+    return f"{calls}, {_number(run.seconds)} s, {run.tokens:,} tokens and {dollars(run.usd)}"
 
 
 def _number(value: float) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from dissonance.harness.call import text_of
 from dissonance.harness.history import CallSent, History
 
-__all__ = ["Waste", "loop_began", "wasted"]
+__all__ = ["Waste", "dollars", "loop_began", "wasted"]
 
 _LEAST_REPETITIONS = 2
 _NUMBER = re.compile(r"\d+")
@@ -33,7 +33,12 @@ class Waste:
 
     def __str__(self) -> str:
         calls = f"{self.calls:,} call{'s' * (self.calls != 1)}"
-        return f"{calls}, {self.tokens:,} tokens and ${self.usd:,.2f} of it since {self.since}"
+        return f"{calls}, {self.tokens:,} tokens and {dollars(self.usd)} of it since {self.since}"
+
+
+def dollars(usd: float) -> str:
+    """An amount: cents, and of less than a dollar as much as there is to see."""
+    return f"${usd:,.2f}" if usd >= 1 or not usd else f"${usd:.4f}"
 
 
 def wasted(history: History) -> Waste | None:

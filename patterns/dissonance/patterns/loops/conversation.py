@@ -25,15 +25,19 @@ class Conversation:
         self._said: str | None = None
 
     async def ask(self, client: AsyncAnthropic, agent: Agent, tools: Sequence[ToolParam]) -> Answer[None]:
-        """The agent's next turn: one step."""
-        self._rounds.begin()
+        """The agent's next turn. It is a step only if the loop goes round again: see :meth:`check`."""
         answer = await agent.ask(client, self._messages, tools=tools)
         self._rounds.spend(answer.usage)
         self._said = answer.text or self._said
         return answer
 
     def check(self, action: str, answer: Answer[None], depth: int = 0) -> Stop | None:
-        """Whether a guard stops the loop at this turn, before its tools run."""
+        """Count this turn as a step; whether a guard stops the loop at it, before its tools run.
+
+        To be asked of each turn that does not answer, and of no other: a step at which no guard looks
+        would let a budget be overrun.
+        """
+        self._rounds.begin()
         return self._rounds.check(
             agent=answer.agent,
             action=action,
