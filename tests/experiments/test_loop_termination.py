@@ -107,7 +107,7 @@ def test_the_report_is_small_and_says_what_was_found(result: Termination, tmp_pa
     assert [
         (finding["status"], finding["sentence"].partition(" stopped")[0]) for finding in found["findings"][1:3]
     ] == [
-        ("fail", "The cycle detector alone"),
+        ("fail", "A cycle detector alone"),
         ("fail", "A budget that the agents keep themselves"),
     ]
     assert page.stat().st_size < 700_000

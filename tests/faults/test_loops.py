@@ -184,6 +184,12 @@ def test_a_router_never_finishes() -> None:
     assert [json.loads(reply.text) for reply in routed if reply] == [{"next": "writer"}, {"next": "critic"}]
 
 
+def test_a_judge_is_asked_for_a_judgement_and_not_for_a_hand_off() -> None:
+    """``RejectWork`` is the fault for that; here it would report a judge as agents that pass work to and fro."""
+    assert after(PingPong(), call(system="You are the judge. Reply with 'APPROVE' or 'REVISE'.")) is None
+    assert after(PingPong(), call(system="You are the critic. Say TERMINATE when all is well.")) is not None
+
+
 def test_a_hand_off_that_is_forbidden() -> None:
     assert after(PingPong(), call(tools=[TO_WRITER], tool_choice={"type": "none"})) is None
 

@@ -82,8 +82,9 @@ class PingPong(Fault):
     """The agent hands over again instead of finishing, so that agents pass the work to and fro.
 
     ``to``: part of the name of the hand-off (None: the first one offered). Where a call offers no
-    hand-off tool, the branch of its choices that does not finish is taken; where it offers neither,
-    it is left alone.
+    hand-off tool but a way to finish, as a router among agents or a chat that ends with a word, it does
+    not finish. A call that asks for a judgement, with an answer that rejects, is left alone: that is
+    ``RejectWork``'s.
     """
 
     family: ClassVar[Family] = "loops"
@@ -98,6 +99,8 @@ class PingPong(Fault):
         tool = _first_tool(call, [name for name in handoffs(call) if self.to is None or self.to in name])
         if tool is not None:
             return reply.with_message(_asks(tool, _arguments(tool, _gist(call))))
+        if any(choice.rejecting for choice in choices(call)):
+            return None
         decided = decide(call, accept=False, strings=() if self.to is None else (self.to,))
         return None if decided is None else reply.with_message(decided)
 

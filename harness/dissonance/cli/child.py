@@ -82,8 +82,8 @@ def main() -> None:
 
 def _need_no_account() -> None:
     """The SDK refuses to send without a key, and a gateway's address would lead past the simulated API."""
-    if not os.environ.get("ANTHROPIC_AUTH_TOKEN"):
-        os.environ.setdefault("ANTHROPIC_API_KEY", "none-is-needed")
+    if not any(os.environ.get(name) for name in ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY")):
+        os.environ["ANTHROPIC_API_KEY"] = "none-is-needed"
     os.environ.pop("ANTHROPIC_BASE_URL", None)
 
 

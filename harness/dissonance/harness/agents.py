@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextvars import ContextVar, Token
 from functools import lru_cache
 from hashlib import blake2b
@@ -141,7 +141,7 @@ def _by_prompt(call: Call) -> str | None:
 _OPENING = 2_000
 _END = (
     r"(?=\s*(?:[.,;:!?\n(\[]|$)|\s+(?:who|whom|that|which|whose|for|with|working|in|at|on|to|and|from|tasked|charged"
-    r"|responsible|assigned|speciali[sz]\w+|helping|named|called|given)\b|\s+[-\u2013\u2014])"
+    r"|responsible|assigned|speciali[sz](?:ed|es|ing)|helping|named|called|given)\b|\s+[-\u2013\u2014])"
 )
 _SENTENCE = r"(?:^|(?<=[.!?:;])\s)[\W_]*"
 _STATES = (
@@ -151,12 +151,12 @@ _STATES = (
 _ROLES = tuple(
     re.compile(pattern + r"(?P<role>[^\W_][^.,;:!?\n]{0,80}?)" + _END, re.IGNORECASE | re.MULTILINE)
     for pattern in (
-        rf"{_SENTENCE}you(?: are|['\u2019]re) [^.,;:!?\n]{{0,40}}\b(?:named|called) [\"'`*]*",
-        rf"{_SENTENCE}you(?: are|['\u2019]re) (?:(?:now|acting as|playing) )?(?:(?:an?|the|our|my) )?[\"'`*]*{_STATES}",
-        r"\byour name is [\"'`*]*",
-        r"\byour role is (?:to be )?(?:(?:an?|the|that of an?|that of the) )?[\"'`*]*",
+        rf"{_SENTENCE}you(?: are|['\u2019]re) [^.,;:!?\n]{{0,40}}\b(?:named|called) [\"'`*_]*",
+        rf"{_SENTENCE}you(?: are|['\u2019]re) (?:(?:now|acting as|playing) )?(?:(?:an?|the|our|my) )?[\"'`*_]*{_STATES}",
+        r"\byour name is [\"'`*_]*",
+        r"\byour role is (?:to be )?(?:(?:an?|the|that of an?|that of the) )?[\"'`*_]*",
         r"^\W*role\W*:\W*(?:(?:an?|the) )?",
-        r"\bact as (?:(?:an?|the) )?[\"'`*]*",
+        r"\bact as (?:(?:an?|the) )?[\"'`*_]*",
     )
 )
 _NOBODY = re.compile(
@@ -164,6 +164,7 @@ _NOBODY = re.compile(
     r"|large|claude|assistant|model|agent|bot|chatbot|made|created|built|trained|developed|by|anthropic)\b[\s-]*)+$",
     re.IGNORECASE,
 )
+_LETTER = re.compile(r"(?:^| )[A-Z]$")  # "You are A.", "You are agent B."
 
 
 @lru_cache(maxsize=1024)
@@ -179,8 +180,9 @@ def role_of(prompt: str) -> str | None:
 def _roles(prompt: str) -> Iterator[str]:
     for pattern in _ROLES:
         for match in pattern.finditer(prompt):
-            if not _NOBODY.match(match["role"].strip()):
-                yield "-".join(re.findall(r"[^\W_]+", match["role"].lower())[:5])
+            role = match["role"].strip()
+            if _LETTER.search(role) or not _NOBODY.match(role):
+                yield "-".join([word.strip("_") for word in re.findall(r"\w+", role.lower())][:5])
 
 
 def _by_hash(call: Call) -> str:
@@ -203,16 +205,16 @@ class Ordinals:
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, Endpoint], int] = {}
-        self._open: dict[tuple[str, Endpoint, str], dict[int, int]] = {}
+        self._open: dict[tuple[str, Endpoint, Hashable], dict[int, int]] = {}
 
-    def assign(self, agent: str, endpoint: Endpoint, body_hash: str, retry: int = 0) -> tuple[int, int]:
+    def assign(self, agent: str, endpoint: Endpoint, body: Hashable, retry: int = 0) -> tuple[int, int]:
         """``(ordinal, attempt)`` of the request that now arrives; ``retry`` is its retry header, 0 for a new call.
 
         A retry of a call that is not known (its body was changed) counts as a new one, at its attempt.
         """
         if retry < 0:
             raise BadInput(f"retry: {retry!r} is not a count of retries. Give 0 for a new call.")
-        calls = self._open.setdefault((agent, endpoint, body_hash), {})
+        calls = self._open.setdefault((agent, endpoint, body), {})
         ordinal = next((o for o in reversed(calls) if calls[o] == retry), None) if retry else None
         if ordinal is None:
             ordinal = self._counts.get((agent, endpoint), 0) + 1
@@ -220,6 +222,6 @@ class Ordinals:
         calls[ordinal] = retry + 1
         return ordinal, retry + 1
 
-    def close(self, agent: str, endpoint: Endpoint, body_hash: str, ordinal: int) -> None:
+    def close(self, agent: str, endpoint: Endpoint, body: Hashable, ordinal: int) -> None:
         """The call has succeeded: no retry can belong to it any more. Without this it stays a candidate."""
-        self._open.get((agent, endpoint, body_hash), {}).pop(ordinal, None)
+        self._open.get((agent, endpoint, body), {}).pop(ordinal, None)

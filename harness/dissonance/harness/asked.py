@@ -28,6 +28,8 @@ _CUE = re.compile(
     r"\b(?:respond|reply|return|answer|produce|emit|generate|write|output(?!\s*:)|format|schema|form)\b", re.IGNORECASE
 )
 _NEAR = 240
+_FORM = re.compile(r"\b(?:JSON|format|schema|structure|template|shape|object|form)\b", re.IGNORECASE)
+_LEADS = re.compile(r"\b(?:with|as|like|exactly)\b[^.!?\n]{0,20}$", re.IGNORECASE)
 _NUMBERS = {word: n for n, word in enumerate("one two three four five six seven eight nine ten".split(), 1)}
 _KINDS = {
     "bool": "boolean",
@@ -48,11 +50,18 @@ def asked_schema(text: str) -> JsonObject | None:
     {'verdict': {'enum': ['accept', 'reject']}}
     """
     for match in re.finditer(r"[\[{]", text):
-        if _CUE.search(text, max(0, match.start() - _NEAR), match.start()):
+        if _asked_for(text[max(0, match.start() - _NEAR) : match.start()]):
             schema = _Template(text, match.start()).read()
             if schema is not None:
                 return schema
-    return _described(text) if _CUE.search(text) else None
+    asks = any(_CUE.search(one) and _OBJECT.search(one) for one in re.split(r"(?<=[.!?])\s+", text))
+    return _described(text) if asks else None
+
+
+def _asked_for(before: str) -> bool:
+    """Whether what stands before a bracket asks for what it holds; data that a prompt brings stands there as well."""
+    cue = _CUE.search(before)
+    return cue is not None and bool(_FORM.search(before, cue.start()) or _LEADS.search(before.rstrip(" :\n`\"'")))
 
 
 def _described(text: str) -> JsonObject | None:
@@ -114,7 +123,9 @@ class _Template:
         self._at = start
 
     def read(self) -> JsonObject | None:
-        """The schema; None where what stands there is no JSON with something in it."""
+        """The schema; None where what stands there is no JSON with something in it, such as ``[search, read]``."""
+        if re.match(r"\[\s*[^\s\"{<\[]", self._text[self._at :]):
+            return None
         try:
             schema = self._value()
         except ValueError:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .asked import asked_schema
-from .call import Call, Json, JsonObject, Message, blocks_of, text_block, text_of, tool_use
+from .call import Block, Call, Json, JsonObject, Message, blocks_of, text_block, text_of, tool_use
 from .schemas import leaves, options_of, side_of_boolean, type_of
 from .shapes import fill, score_range
 from .words import Offer, Side, listed, offered, side_of, tokens_of
@@ -32,9 +32,11 @@ __all__ = [
     "answer",
     "choices",
     "decide",
+    "deciding_tools",
     "fill",
     "forced_tool",
     "handoffs",
+    "last_user_text",
     "output_schema",
     "tool_message",
     "used_tools",
@@ -48,6 +50,13 @@ _HANDOFF = re.compile(
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LAST = re.compile(r"\b(end|finish|conclude|close|append|sign off)\b[^.!?\n]{0,40}\bwith\b", re.IGNORECASE)
+_WAITING = frozenset(
+    """
+    agree agreed agreement complete completed completion consensus converged done end ended exit final finalise
+    finalised finalize finalized finish finished ready resolved respond solved stop submit submitted terminate terminated
+    """.split()
+)
+_GOES_ON = frozenset({"again", "continue", "more", "repeat", "retry"})
 _REFUSALS = (
     "Please revise this: it needs more work.",
     "Another round, please.",
@@ -79,6 +88,20 @@ class Choice:
     def decides(self) -> bool:
         """Whether one of the options accepts or rejects."""
         return bool(self.accepting or self.rejecting)
+
+    @property
+    def verdict(self) -> bool:
+        """Whether it judges something given (accept or reject, a score), rather than ends something that goes on.
+
+        What ends or agrees (``FINISH``, ``done``, ``I agree``) needs somebody's work before it; so
+        does a word that accepts where nothing else is offered.
+        """
+        if not (self.accepting and self.rejecting):
+            return False
+        named = tokens_of(self.path[-1]) if self.path and set(self.options) <= {True, False} else []
+        ends = {word for option in self.accepting for word in tokens_of(str(option))} | {*named}
+        goes_on = {word for option in self.rejecting for word in tokens_of(str(option))}
+        return not (ends & _WAITING or goes_on & _GOES_ON)
 
 
 # --- what is offered --------------------------------------------------------------------------
@@ -122,13 +145,19 @@ def _sides(leaf: JsonObject, name: str, output: bool) -> tuple[tuple[Json, ...],
     return (True, False), [side, None if side is None else "reject" if side == "accept" else "accept"]
 
 
+def deciding_tools(call: Call) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The tools that accept and those that reject; none where only one side is offered."""
+    accepting = tuple(name for name in call.tool_names if _tool_side(name) == "accept")
+    rejecting = tuple(name for name in call.tool_names if _tool_side(name) == "reject")
+    return (accepting, rejecting) if accepting and rejecting else ((), ())
+
+
 def _among_tools(call: Call) -> list[Choice]:
-    names = [name for name in call.tool_names if _tool_side(name)]
-    accepting = tuple(name for name in names if _tool_side(name) == "accept")
-    rejecting = tuple(name for name in names if _tool_side(name) == "reject")
-    if not (accepting and rejecting) or forced_tool(call) or _tools_barred(call) or used_tools(call) & {*names}:
+    accepting, rejecting = deciding_tools(call)
+    names = tuple(name for name in call.tool_names if name in accepting + rejecting)
+    if not names or forced_tool(call) or _tools_barred(call) or used_tools(call) & {*names}:
         return []
-    return [Choice("tools", tuple(names), accepting, rejecting)]
+    return [Choice("tools", names, accepting, rejecting)]
 
 
 def _tool_side(name: str) -> Side | None:
@@ -200,28 +229,53 @@ def handoffs(call: Call) -> tuple[str, ...]:
 
 
 def user_turn(call: Call) -> Sequence[JsonObject]:
-    """The messages since the user last spoke: from the last user message that brings more than tool results."""
-    for index in range(len(call.messages) - 1, -1, -1):
-        message = call.messages[index]
-        if message.get("role") == "user" and not _only_results(message):
-            return call.messages[index:]
-    return call.messages
+    """The messages since the user last brought something new.
+
+    Tool results begin no turn, whatever is said beside them, nor does a text that the user has said
+    before in this conversation (``Continue.``).
+    """
+    global _last_turn
+    messages, count, turn = _last_turn
+    if messages is not call.messages or count != len(call.messages):
+        turn = call.messages[_turn_start(call.messages) :]
+        _last_turn = (call.messages, len(call.messages), turn)
+    return turn
 
 
-def _only_results(message: JsonObject) -> bool:
-    blocks = blocks_of(message.get("content"))
-    return bool(blocks) and all(block.get("type") == "tool_result" for block in blocks)
+_last_turn: tuple[Sequence[JsonObject], int, Sequence[JsonObject]] = ((), 0, ())
+"""The messages last asked about, how many they were, and the turn: each call asks for it several times."""
+
+
+def _turn_start(messages: Sequence[JsonObject]) -> int:
+    start = 0
+    said: set[str] = set()
+    for index, message in enumerate(messages):
+        if message.get("role") == "user":
+            content = message.get("content")
+            text = content if isinstance(content, str) else _new_text(content or ())
+            if text and text not in said:
+                said.add(text)
+                start = index
+    return start
+
+
+def _new_text(blocks: Sequence[Block]) -> str:
+    """The text of a user's blocks; none where there are tool results among them."""
+    for block in blocks:
+        if block.get("type") == "tool_result":
+            return ""
+    return "\n".join([str(block.get("text", block.get("type"))) for block in blocks])
 
 
 def used_tools(call: Call) -> frozenset[str]:
     """The tools that the model has asked for in this user turn."""
-    return frozenset(
-        str(block.get("name"))
-        for message in user_turn(call)
-        if message.get("role") == "assistant"
-        for block in blocks_of(message.get("content"))
-        if block.get("type") == "tool_use"
-    )
+    if not call.tools:
+        return frozenset()
+    used: set[str] = set()
+    for message in user_turn(call):
+        if message.get("role") == "assistant" and not isinstance(content := message.get("content"), str):
+            used.update([str(block.get("name")) for block in content or () if block.get("type") == "tool_use"])
+    return frozenset(used)
 
 
 def last_user_text(call: Call) -> str:
@@ -264,10 +318,12 @@ def decide(call: Call, *, accept: bool, strings: Sequence[str] = ()) -> Message 
 
     ``accept=False`` takes the other branch: where only accepting words are offered, the text has
     none of them and asks for changes. ``strings`` go into free strings and into a text that has
-    room for them. None where the call offers no decision.
+    room for them; without any, a rejection asks for changes there. None where the call offers no
+    decision.
     """
     if not any(choice.decides for choice in choices(call)):
         return None
+    strings = strings or (() if accept else _REFUSALS[:1])
     schema = output_schema(call)
     if schema is None or not _decides(schema, "schema"):
         tool = _deciding_tool(call, accept)
@@ -294,8 +350,9 @@ def answer(call: Call, *, accept: bool, strings: Sequence[str] = ()) -> Message 
 
 
 def tool_message(tool: JsonObject, strings: Sequence[str], accept: bool) -> Message:
-    """A request for this tool with arguments that are valid for its schema."""
-    arguments = fill(_input_schema(tool), strings, accept)
+    """A request for this tool with arguments that are valid for its schema; ``accept`` counts where that decides."""
+    schema = _input_schema(tool)
+    arguments = fill(schema, strings, accept or not _decides(schema, "tool"))
     return Message(
         (tool_use(str(tool.get("name", "")), arguments if isinstance(arguments, Mapping) else {}),), "tool_use"
     )

@@ -8,6 +8,7 @@ words, without asking a model; how texts are normalised stands in :mod:`.surface
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -139,6 +140,8 @@ _LABEL = re.compile(
     r"|task|text|topic|work)(?: \w{1,2})?:\s+)+(?=\S)",
     re.IGNORECASE,
 )
+_TAG = re.compile(r"</?[A-Za-z][\w-]*(?: [^<>\n]*)?>|^```\w*$")
+_JSON = re.compile(r"(?:^|(?<=[:\n]))[ \n]*(?=[{\[][\s\"'{\[])")
 _NAME = re.compile(r"(?<=[\w,;:)] )[\"'(]?[A-Z]\w*[a-z]\w*|\b[A-Z]{2,}\w*\b|^[A-Z]\w+ [A-Z]\w+|\b[A-Z]\w*[a-z][A-Z]\w*")
 _MONTH = re.compile(r"\b(?:January|February|March|April|May|June|July|August|September|October|November|December)\b")
 
@@ -170,18 +173,19 @@ def _split(line: str) -> Iterator[str]:
 
 
 def _clean(piece: str) -> str:
-    return _LABEL.sub("", " ".join(piece.split()))
+    return _LABEL.sub("", " ".join(_TAG.sub(" ", piece).split()))
 
 
 @lru_cache(maxsize=4096)
 def claims_in(text: str) -> tuple[str, ...]:
     """The sentences of a text that carry information, each once: those with numbers, names and dates first.
 
-    Headings and sentences of fewer than three words without a number or a name carry none. A text
-    that is JSON is read by its values.
+    Headings and sentences of fewer than three words without a number or a name carry none. JSON, if
+    it is the text or stands in it after a colon or on a line of its own, is read by its values; so are
+    lists and dicts as Python prints them.
     """
     found: dict[str, str] = {}
-    for sentence in _of_json(text) or _sentences(text):
+    for sentence in _read(text):
         if _carries(sentence):
             found.setdefault(normal(sentence), sentence)
     return tuple(sorted(found.values(), key=lambda sentence: not informs(sentence)))
@@ -204,15 +208,34 @@ def _carries(sentence: str) -> bool:
     return len(sentence.split()) >= 3 or informs(sentence)
 
 
-def _of_json(text: str) -> list[str]:
-    stripped = text.strip()
-    if stripped[:1] not in ("{", "["):
-        return []
+def _read(text: str) -> Iterator[str]:
+    """The sentences of a text, in which JSON is read by its values."""
+    at = 0
+    for match in _JSON.finditer(text):
+        if match.end() < at:
+            continue
+        value, end = _value(text, match.end())
+        if value is None:
+            continue
+        yield from _sentences(text[at : match.start()])
+        yield from _leaves(value, "")
+        at = end
+    yield from _sentences(text[at:])
+
+
+_DECODER = json.JSONDecoder()
+
+
+def _value(text: str, start: int) -> tuple[Any, int]:
+    """The JSON that starts here, or the line's rest as Python prints lists and dicts; and where it ends."""
     try:
-        value = json.loads(stripped)
+        return _DECODER.raw_decode(text, start)
     except ValueError:
-        return []
-    return list(_leaves(value, ""))
+        line = text[start:].partition("\n")[0]
+    try:
+        return ast.literal_eval(line), start + len(line)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, Warning):
+        return None, start
 
 
 def _leaves(value: Any, key: str) -> Iterator[str]:

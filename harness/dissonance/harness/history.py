@@ -211,16 +211,7 @@ class RunEnded:
 
 
 Event: TypeAlias = (
-    RunStarted
-    | CallSent
-    | FaultFired
-    | ReplyReceived
-    | GuardFired
-    | Checkpoint
-    | Asked
-    | Answered
-    | Stopped
-    | RunEnded
+    RunStarted | CallSent | FaultFired | ReplyReceived | GuardFired | Checkpoint | Asked | Answered | Stopped | RunEnded
 )
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
@@ -286,7 +277,7 @@ class Bodies:
         return self.put_json(canonical(value))
 
     def put_json(self, data: bytes) -> str:
-        """Keep a value that is canonical JSON already."""
+        """Keep a value that is JSON already, canonical or in some other fixed order."""
         key = content_hash(data)
         self.keep(key, data)
         return key

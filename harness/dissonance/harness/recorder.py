@@ -31,7 +31,11 @@ class Recorder:
     def add(self, kind: Callable[..., Event], **fields: Any) -> Event:
         """Record an event of this kind, now."""
         event = kind(id=len(self._events), at=self._world.now, **fields)
+        self.keep(event)
+        return event
+
+    def keep(self, event: Event) -> None:
+        """Record an event that has its id and its time already."""
         self._events.append(event)
         if self._sink is not None:
             self._sink(write_event(event))
-        return event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,9 +32,9 @@ ALONE = Compared(None, None)
 
 
 def make(order: Order, compared: Compared, store: Path | None, notes: JsonObject, replay: str) -> Run:
-    about = _about(order, compared, notes)
+    """Run the order, in a folder below ``store`` (None: in memory alone). ``replay`` is a line with ``{run}`` in it."""
     plan = {"schema": SCHEMA, "rules": [rule.describe() for rule in order.rules]}
-    folder = None if store is None else RunFolder(store, order.name, plan, about)
+    folder = None if store is None else RunFolder(store, order.name, plan, _about(order, compared, notes))
     try:
         performed = perform(order, folder)
     except BaseException as error:
@@ -108,6 +109,7 @@ def _about(order: Order, compared: Compared, notes: JsonObject) -> dict[str, Any
     }
 
 
+@cache
 def _versions() -> dict[str, str]:
     found = {}
     for name in _PACKAGES:

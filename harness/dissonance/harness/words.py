@@ -20,7 +20,7 @@ ACCEPTING = frozenset(
     """
     accept accepted acceptable accepts agree agreed agreement approval approve approved approves complete completed
     completion confirm confirmed consensus converged correct done end ended exit final finalise finalised finalize
-    finalized finish finished good lgtm ok okay pass passed passes publish ready resolved satisfactory satisfied ship
+    finalized finish finished good lgtm ok okay pass passed passes publish ready resolved respond satisfactory satisfied ship
     solved stop submit submitted succeeded success successful sufficient terminate terminated true valid verified yes
     """.split()
 )
@@ -39,7 +39,7 @@ REJECTING = frozenset(
 _WEAK = frozenset(
     """
     again bad complete correct end error errors fail false final good improve invalid issues missing more needs no ok
-    okay pass problems ready ship stop submit true valid wrong yes
+    okay pass problems ready respond ship stop submit true valid wrong yes
     """.split()
 )
 """Words that also stand in capitals for mere emphasis: unquoted they count only where an answer is asked for."""
@@ -64,7 +64,8 @@ _CHOOSE = re.compile(
     r"\b(?:choose|select|pick|classify|categori[sz]e|route|one of|either|next|one word|single word)\b", re.IGNORECASE
 )
 _LEADS = re.compile(
-    r"(?::|\b(?:one of|either|between|among|classify (?:it|this|them)? ?as))(?: the following)?:?\s*$", re.IGNORECASE
+    r"(?::|\b(?:one of|from|either|between|among|classify (?:it|this|them)? ?as))(?: the following)?:?\s*[\[(]?$",
+    re.IGNORECASE,
 )
 _BETWEEN = re.compile(r"\b(?:OR|AND)\b")
 
@@ -102,12 +103,18 @@ def side_of(phrase: str) -> Side | None:
 
 @lru_cache(maxsize=512)
 def offered(text: str, *, cued: bool = False) -> tuple[Offer, ...]:
-    """The answers that a prompt offers, in order, each once. ``cued``: only where the sentence asks for an answer."""
+    """The answers that a prompt offers, in order, each once.
+
+    ``cued``: only where the sentence asks for an answer. One that begins with the word (``REJECT: add the
+    date.``) is somebody's answer.
+    """
     found: dict[str, Offer] = {}
     for sentence in re.split(r"(?<=[.!?])\s+|\n+", text):
         asks = bool(_CUE.search(sentence))
         if asks or not cued:
             for offer in _offers(sentence, asks):
+                if cued and sentence.lstrip(" *'\"`").lower().startswith(offer.word.lower()):
+                    continue
                 found.setdefault(offer.word.lower(), offer)
     return tuple(found.values())
 

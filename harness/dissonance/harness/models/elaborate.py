@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -21,11 +22,13 @@ def elaborated(sentences: Sequence[str], past: History, count: int) -> tuple[str
     if not planted:
         return tuple(sentences)
     claims = [Claim.model_validate(claim) for claim in planted.values()]
+    known = set(sentences)
     found: list[str] = []
     for sentence in sentences:
         found.append(sentence)
         if any(_has(claim, sentence) for claim in claims):
-            found += [_derived(sentence, number) for number in range(count)]
+            new = (text for number in itertools.count() if (text := _derived(sentence, number)) not in known)
+            found += itertools.islice(new, count)
     return tuple(found)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from dissonance.harness.call import Call, Json, JsonObject, Message, Pace, Reply, text_block
-from dissonance.harness.choices import answer, choices, forced_tool, tool_message
+from dissonance.harness.choices import answer, choices, forced_tool, last_user_text, tool_message
 from dissonance.harness.errors import BadInput
 from dissonance.harness.history import History
 
@@ -24,10 +24,12 @@ from .tooling import next_tools
 
 __all__ = ["Gullible"]
 
-PATIENCE = 8
+_PATIENCE = 8
 """After so many calls an agent finishes, whether or not it can see that anything was done."""
 
 _NOTHING = "Nothing to add."
+_FINAL = "Thought: I now can give a great answer\nFinal Answer: "
+"""What prompts of the ReAct kind (CrewAI's among them) ask to stand before the answer."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def _said(call: Call, past: History, strings: Sequence[str]) -> Message:
     decided = answer(call, accept=accept)
     if decided is not None:
         return fitted(lambda some: answer(call, accept=accept, strings=some) or decided, strings, call)
-    return fitted(_text, strings, call)
+    opening = _FINAL if "Final Answer:" in call.system_text + last_user_text(call) else ""
+    return fitted(lambda some: _text(some, opening), strings, call)
 
 
 def _asked(tools: Sequence[JsonObject], strings: Sequence[str], accept: bool) -> Message:
@@ -86,8 +89,8 @@ def _asked(tools: Sequence[JsonObject], strings: Sequence[str], accept: bool) ->
     return Message(tuple(content), "tool_use")
 
 
-def _text(strings: Sequence[str]) -> Message:
-    return Message((text_block("\n".join(strings) or _NOTHING),))
+def _text(strings: Sequence[str], opening: str) -> Message:
+    return Message((text_block(opening + ("\n".join(strings) or _NOTHING)),))
 
 
 def _accepts(call: Call, past: History) -> bool:
@@ -97,7 +100,7 @@ def _accepts(call: Call, past: History) -> bool:
 
 
 def _work_is_before(call: Call, past: History) -> bool:
-    if call.ordinal > PATIENCE or any(_is_work(message) for message in call.messages):
+    if call.ordinal > _PATIENCE or any(_is_work(message) for message in call.messages):
         return True
     task = task_text(past) if call.ordinal == 1 else ""
     return any(stands_in(output, call.text, task) for output in outputs(past)) or repeats(call, past)

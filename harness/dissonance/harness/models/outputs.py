@@ -14,14 +14,16 @@ __all__ = ["Output", "outputs", "repeats", "stands_in", "task_text"]
 
 
 class Output(NamedTuple):
-    """A message that an agent got: its ``lines`` (what its text and its tool arguments say) and the ``tools`` used."""
+    """A message that an agent got: its ``text`` (tool arguments included), the ``lines`` that say something, the
+    ``tools`` used."""
 
     agent: str
+    text: str
     lines: tuple[str, ...]
     tools: tuple[str, ...]
 
 
-_read: WeakKeyDictionary[Bodies, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = WeakKeyDictionary()
+_read: WeakKeyDictionary[Bodies, dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]]] = WeakKeyDictionary()
 
 
 def outputs(past: History) -> Iterator[Output]:
@@ -31,21 +33,29 @@ def outputs(past: History) -> Iterator[Output]:
         if isinstance(event, ReplyReceived) and event.body is not None:
             if event.body not in known:
                 known[event.body] = _said(past.bodies.get(event.body))
-            lines, tools = known[event.body]
-            if lines or tools:
-                yield Output(event.agent, lines, tools)
+            text, lines, tools = known[event.body]
+            if text or tools:
+                yield Output(event.agent, text, lines, tools)
 
 
-def _said(body: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _said(body: Any) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     if not isinstance(body, Mapping) or body.get("type") != "message":
-        return (), ()
+        return "", (), ()
     blocks = blocks_of(body.get("content"))
-    lines = [line for block in blocks for text in text_of((block,)).splitlines() for line in claims_in(text)]
-    return tuple(lines), tuple(str(block.get("name")) for block in blocks if block.get("type") == "tool_use")
+    lines = [line for block in blocks for line in claims_in(text_of((block,)))]
+    return (
+        text_of(blocks),
+        tuple(lines),
+        tuple(str(block.get("name")) for block in blocks if block.get("type") == "tool_use"),
+    )
 
 
 def stands_in(output: Output, text: str, task: str = "") -> bool:
-    """Whether something of an output stands in a text; what ``task`` says as well must stand there twice."""
+    """Whether an output stands in a text: whole, or a line of it (twice, where ``task`` has that line as well)."""
+    return bool(output.lines) and (output.text in text or _partly(output, text, task))
+
+
+def _partly(output: Output, text: str, task: str) -> bool:
     return any(line in text and (line not in task or text.count(line) > 1) for line in output.lines)
 
 

@@ -25,7 +25,8 @@ class _Read(NamedTuple):
 
 _SPEAKER = re.compile(r"^(?:[\[(]?[^\W\d_][\w .-]{0,40}[\])]?:\s+)+(?=\S+\s+\S+\s+\S)")
 _FORM = re.compile(
-    r"\b(?:respond|reply|answer|return|output|produce|write|format)\b[^.!?]*\bJSON\b|^(?:please )?(?:respond|reply) ",
+    r"\b(?:respond|reply|answer|return|output|produce|write|format)\b[^.!?]*\bJSON\b|^(?:please )?(?:respond|reply) "
+    r"|\b(?:you|I) must\b|\bfinal answer\b|^(?:thought|action(?: input)?):",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"\b(?:you|your|yours|yourself)\b", re.IGNORECASE)
@@ -61,7 +62,8 @@ def _texts(content: str | Sequence[Block] | None) -> Iterator[str]:
         yield content
     else:
         for block in content or ():
-            yield text_of((block,))
+            text = block.get("text") or block.get("content")
+            yield text if isinstance(text, str) else text_of((block,))
 
 
 @lru_cache(maxsize=16_384)
@@ -79,7 +81,5 @@ def _read_system(text: str) -> tuple[_Read, ...]:
 
 
 def _instructs(sentence: str) -> bool:
-    """Whether it tells how to answer. A verdict (``REJECT: add the date``) begins with its word, an offer does not."""
-    if _FORM.search(sentence):
-        return True
-    return any(not sentence.lower().startswith(offer.word.lower()) for offer in offered(sentence, cued=True))
+    """Whether it tells how to answer."""
+    return bool(_FORM.search(sentence) or offered(sentence, cued=True))

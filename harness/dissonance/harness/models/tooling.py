@@ -77,7 +77,11 @@ def _hands_over(output: Output) -> bool:
 
 def _back(name: str, agents: Collection[str]) -> bool:
     words = tokens_of(name)
-    return bool(agents) and ("back" in words or any(_within(tokens_of(agent), words) for agent in agents))
+    return bool(agents) and ("back" in words or any(_within(_name(agent), words) for agent in agents))
+
+
+def _name(agent: str) -> list[str]:
+    return [word for word in tokens_of(agent) if word not in ("agent", "assistant")]
 
 
 def _within(some: Sequence[str], words: Sequence[str]) -> bool:

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any, NamedTuple, NoReturn, Protocol
 
 from dissonance.harness.history import Received
+from dissonance.harness.world import VirtualLoop
 
 from .render import Performance
 
@@ -200,7 +201,7 @@ def drivers(library: ModuleType) -> Drivers:
         wait = _connecting(performance, limits)
         try:
             if wait.seconds:
-                await asyncio.sleep(wait.seconds)
+                await _rest(wait.seconds)
         except BaseException:
             delivery.ended("abandoned", -1)
             raise
@@ -232,12 +233,18 @@ def _pause(reading: _Reading, seconds: float) -> None:
         reading.time_out()
 
 
+async def _rest(seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    if not (isinstance(loop, VirtualLoop) and loop.jump(seconds)):
+        await asyncio.sleep(seconds)
+
+
 async def _apause(reading: _Reading, seconds: float) -> None:
     if not seconds:
         return
     wait = reading.wait(seconds)
     try:
-        await asyncio.sleep(wait.seconds)
+        await _rest(wait.seconds)
     except BaseException:
         reading.end("abandoned")
         raise

@@ -28,6 +28,7 @@ import httpx2
 
 from dissonance.harness import routes
 from dissonance.harness.world import Patches, World, current_world
+
 from .drivers import Delivery, drivers
 
 __all__ = ["Wire", "install_hook"]

@@ -21,7 +21,7 @@ __all__ = ["MAX_BYTES", "Request", "read_request"]
 MAX_BYTES = 32 * 1024 * 1024
 """The largest body that the API takes (public error reference); more is a 413."""
 
-_SECRETS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
+_SECRETS = ("authorization", "x-api-key", "cookie", "proxy-authorization")
 _SIMULATED = "POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models and GET /v1/models/{id}"
 _POSTED: dict[str, Endpoint] = {"/v1/messages": "messages", "/v1/messages/count_tokens": "count_tokens"}
 
@@ -67,8 +67,10 @@ def read_request(method: str, path: str, headers: Iterable[tuple[str, str]], bod
     content = _parse(body) if expected == "POST" else _query(query, model)
     if isinstance(content, Reply):
         return content
-    kept = {name: value for name, value in sent.items() if name not in _SECRETS}
-    return Request(endpoint, content, kept, _retry(sent), version)
+    retry = _retry(sent)
+    for name in _SECRETS:
+        sent.pop(name, None)
+    return Request(endpoint, content, sent, retry, version)
 
 
 def _route(route: str) -> tuple[Endpoint | None, str, str]:
