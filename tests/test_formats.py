@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from doubles import Rewrites, Says, request, said
 
-from dissonance.faults import At, FaultPlan, RejectWork, Rule, SlowReply, When
 from dissonance.faults import SCHEMA as PLAN_SCHEMA
+from dissonance.faults import At, FaultPlan, RejectWork, Rule, SlowReply, When
 from dissonance.harness import Usage, run
 from dissonance.harness.history import (
     SCHEMA,
@@ -121,7 +121,7 @@ def test_a_plan() -> None:
 def ask(task: str) -> str:
     from anthropic import Anthropic
 
-    return str(Anthropic(api_key="k").messages.create(**request(task)).content[0].text)  # type: ignore[union-attr]
+    return str(Anthropic(api_key="k").messages.create(**request(task)).content[0].text)
 
 
 def test_the_keys_of_run_json(tmp_path: Path) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import selectors
+import socket
 import threading
 from asyncio import events
-from collections.abc import Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextvars import Context
 from typing import Any
 
-from .kernel import Strand, World, current_strand, current_world, to_ticks
+from .kernel import World
+from .strand import Strand, current_strand, current_world, to_ticks
 
 __all__ = ["VirtualLoop", "VirtualPolicy"]
 
@@ -47,7 +50,7 @@ class _Selector(selectors.BaseSelector):
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         if self.loop is not None:
-            self.loop.world.escape(f"real file descriptor {fileobj!r}")
+            self.loop.world.escape(_describe_file(fileobj))
         return self._files.register(fileobj, events, data)
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
@@ -61,14 +64,31 @@ class _Selector(selectors.BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         assert self.loop is not None
-        found = self._files.select(0) if self._files.get_map() else []
+        found = self._look()
         if found:
             return found
         if timeout is not None and timeout <= 0:
             self.loop.world.give_way()
         else:
-            self.loop.wait()
-        return []
+            self.loop.wait(self.has_ready_files if self._files.get_map() else None)
+        return self._look()
+
+    def _look(self) -> list[tuple[selectors.SelectorKey, int]]:
+        return self._files.select(0) if self._files.get_map() else []
+
+    def has_ready_files(self) -> bool:
+        """Whether one of the real files can be read or written."""
+        return bool(self._look())
+
+
+def _describe_file(file: Any) -> str:
+    """``real socket to '10.0.0.1'``, or its number where it is no connected socket."""
+    number = file if isinstance(file, int) else file.fileno()
+    try:
+        with socket.socket(fileno=os.dup(number)) as connection:
+            return f"real socket to {connection.getpeername()[0]!r}"
+    except (OSError, IndexError):
+        return f"real file descriptor {number}"
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -92,14 +112,29 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """A future that hashes by creation order."""
         return VirtualFuture(loop=self)
 
-    def wait(self) -> None:
-        """Park until the next timer or a call from another strand."""
+    def wait(self, files_are_ready: Callable[[], bool] | None) -> None:
+        """Park until the next timer, a call from another strand, or a real file is ready."""
         timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
-        self._strand = current_strand()
+        strand = self._strand = current_strand()
+        if strand is not None and files_are_ready is not None:
+            self.world.outside.watch_files(strand, files_are_ready)
         try:
             self.world.park(to_ticks(timers[0].when()) if timers else None, self)
         finally:
             self._strand = None
+            if strand is not None and files_are_ready is not None:
+                self.world.outside.forget_files(strand)
+
+    def jump(self, seconds: float) -> bool:
+        """Let so many seconds pass at once, if no task, timer, file or other strand has anything to do in them.
+
+        What ``asyncio.sleep`` would come to, without the future, the timer and the round of the loop.
+        """
+        timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
+        until = self.world.ticks + to_ticks(seconds)
+        if self._ready or (timers and to_ticks(timers[0].when()) <= until):  # type: ignore[attr-defined]
+            return False
+        return not self._selector.get_map() and self.world.jump(until)  # type: ignore[attr-defined]
 
     def _run_once(self) -> None:
         ready = self._ready  # type: ignore[attr-defined]
@@ -122,6 +157,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _close_self_pipe(self) -> None:
         pass
+
+    # They would need that pipe, and no signal is part of a run that repeats.
+    def add_signal_handler(self, sig: int, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]
+        """Accepted; the handler is never called."""
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """False: there is none."""
+        return False
 
 
 def _make_task(loop: asyncio.AbstractEventLoop, coro: Any, context: Context | None = None) -> asyncio.Task[Any]:

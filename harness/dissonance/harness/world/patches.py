@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 from types import TracebackType
 from typing import Any
+
+from . import bound
 
 __all__ = ["Patches"]
 
@@ -24,11 +28,24 @@ class Patches:
 
     def __init__(self) -> None:
         self._undo: list[tuple[Any, str, Any]] = []
+        self._in_c: list[tuple[type, str, Any]] = []
 
     def set(self, target: Any, name: str, value: Any) -> None:
         """Replace ``target.name``."""
         self._undo.append((target, name, vars(target).get(name, _MISSING)))
         setattr(target, name, value)
+
+    def replace(self, target: Any, name: str, value: Any) -> None:
+        """Replace ``target.name``, and the names that other modules bound to it by ``from … import``."""
+        former = vars(target)[name]
+        self.set(target, name, value)
+        for module, bound_name in bound.names_of(former):
+            self.set(module, bound_name, value)
+
+    def set_in_c(self, target: type, name: str, value: Any) -> None:
+        """Replace an attribute of a class that is written in C, which ``setattr`` refuses."""
+        self._in_c.append((target, name, vars(target)[name]))
+        _write_in_c(target, name, value)
 
     def __enter__(self) -> Patches:
         return self
@@ -36,9 +53,17 @@ class Patches:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        while self._in_c:
+            _write_in_c(*self._in_c.pop())
         while self._undo:
             target, name, former = self._undo.pop()
             if former is _MISSING:
                 delattr(target, name)
             else:
                 setattr(target, name, former)
+
+
+def _write_in_c(target: type, name: str, value: Any) -> None:
+    (attributes,) = gc.get_referents(vars(target))  # the dictionary behind the read-only view
+    attributes[name] = value
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(target))

@@ -1,14 +1,24 @@
-"""Who waits for what: the text of a deadlock's report."""
+"""Who waits for what, and who is busy: the texts that end a world."""
 
 from __future__ import annotations
 
+import _thread
 import asyncio
+from asyncio import events
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from .kernel import Strand, World
+from .places import place_of_task, place_of_thread, waits_in
 
-__all__ = ["describe_deadlock", "describe_task"]
+if TYPE_CHECKING:
+    from .kernel import World
+    from .strand import Strand
+
+__all__ = ["describe_busy", "describe_deadlock", "tasks_of"]
+
+
+def tasks_of(loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[Any]]:
+    """Its unfinished tasks, in the order of their creation."""
+    return sorted(asyncio.all_tasks(loop), key=hash)
 
 
 def describe_deadlock(world: World) -> str:
@@ -17,33 +27,52 @@ def describe_deadlock(world: World) -> str:
     return "deadlock: nothing can run and nothing is due; " + "; ".join(waits)
 
 
+def describe_busy() -> str:
+    """What the calling strand runs without end: the tasks whose turn it is, or its own line."""
+    loop = events._get_running_loop()
+    handles = list(getattr(loop, "_ready", ()))
+    tasks = [owner for handle in handles if isinstance(owner := _owner(handle), asyncio.Task)]
+    if tasks:
+        return "busy with " + ", ".join(f"task {task.get_name()!r} at {place_of_task(task)}" for task in tasks)
+    return f"at {place_of_thread(_thread.get_ident())}"
+
+
+def _owner(handle: asyncio.Handle) -> Any:
+    return getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
+
+
 def _describe_strand(strand: Strand) -> list[str]:
     from .loop import VirtualLoop
 
+    who = f"thread {strand.name!r}"
     if isinstance(strand.waits_for, VirtualLoop):
-        tasks = sorted(asyncio.all_tasks(strand.waits_for), key=hash)
-        if tasks:
-            return [describe_task(task) for task in tasks]
-        return [f"thread {strand.name!r} waits in an event loop without tasks"]
-    what = strand.waits_for
-    return [f"thread {strand.name!r} waits for {what.describe_wait() if hasattr(what, 'describe_wait') else what}"]
+        tasks = tasks_of(strand.waits_for)
+        return [_describe_task(task) for task in tasks] or [f"{who} waits in an event loop without tasks"]
+    return [f"{who} waits for {_describe_wait(strand)} at {place_of_thread(strand.ident)}"]
 
 
-def describe_task(task: asyncio.Task[Any]) -> str:
-    """A task's name, its coroutine, the line where it waits, and for what."""
-    coroutine = task.get_coro()
-    name = getattr(coroutine, "__qualname__", repr(coroutine))
-    frames = task.get_stack()
-    where = f" at {frames[-1].f_code.co_filename.rsplit('/', 1)[-1]}:{frames[-1].f_lineno}" if frames else ""
-    return f"task {task.get_name()!r} ({name}{where}) waits for {_describe_waiter(getattr(task, '_fut_waiter', None))}"
+def _describe_wait(strand: Strand) -> str:
+    if strand.outside:
+        return "something outside the world"
+    if isinstance(strand.waits_for, str):
+        return strand.waits_for
+    method = waits_in(strand.ident)
+    if method and not method.startswith("_RLock."):
+        return method
+    return str(strand.waits_for.describe_wait(strand))
 
 
-def _describe_waiter(waiter: Any) -> str:
+def _describe_task(task: asyncio.Task[Any]) -> str:
+    who = f"task {task.get_name()!r} at {place_of_task(task)}"
+    return f"{who} waits for {_describe_waiter(getattr(task, '_fut_waiter', None), waits_in(task))}"
+
+
+def _describe_waiter(waiter: Any, method: str) -> str:
     if waiter is None:
         return "its turn"
     if isinstance(waiter, asyncio.Task):
         return f"task {waiter.get_name()!r}"
     children = getattr(waiter, "_children", None)
     if children:
-        return "all of " + ", ".join(_describe_waiter(child) for child in children)
-    return "a future that nobody completes"
+        return "all of " + ", ".join(_describe_waiter(child, "") for child in children)
+    return method or "a future that nobody completes"

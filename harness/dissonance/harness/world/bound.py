@@ -1,0 +1,55 @@
+"""Names that modules bound to a function by ``from time import sleep``.
+
+Replacing ``time.sleep`` leaves them as they are; so they are found and replaced as well. What is
+out of reach are default arguments, class attributes, and copies in containers.
+
+The standard library keeps its own: ``subprocess`` and others measure with them what really happens.
+So do pytest and its kin, which run outside the world anyway.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import ModuleType
+from typing import Any
+
+__all__ = ["look_around", "names_of"]
+
+_OWN = sys.stdlib_module_names | {"_pytest", "pytest", "coverage", "hypothesis", "xdist", "execnet"}
+_WANTED = {
+    id(function): function
+    for name in ("sleep", "time", "monotonic", "perf_counter", "gmtime", "localtime", "ctime", "strftime", "asctime")
+    for function in (getattr(time, name), getattr(time, f"{name}_ns", None))
+    if function is not None
+}
+_seen: dict[str, object] = {}
+_found: dict[int, list[tuple[ModuleType, str]]] = {}
+
+
+def names_of(function: Any) -> list[tuple[ModuleType, str]]:
+    """Each module and global name that is bound to one of ``time``'s functions, as of the last :func:`look_around`."""
+    known = _found.get(id(function), [])
+    return [(module, name) for module, name in known if vars(module).get(name) is function]
+
+
+def look_around() -> None:
+    """Look at the modules that were imported since the last time; and once more at the script, which may go on."""
+    for name, module in list(sys.modules.items()):
+        if _seen.get(name) is not module or name == "__main__":
+            _seen[name] = module
+            if isinstance(module, ModuleType) and not _keeps_its_own(name):
+                _look_at(module)
+
+
+def _keeps_its_own(name: str) -> bool:
+    top = name.partition(".")[0]
+    return top in _OWN or name.startswith(__package__)
+
+
+def _look_at(module: ModuleType) -> None:
+    for name, value in list(vars(module).items()):
+        if id(value) in _WANTED:
+            places = _found.setdefault(id(value), [])
+            if (module, name) not in places:
+                places.append((module, name))

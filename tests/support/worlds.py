@@ -1,0 +1,48 @@
+"""Plays a workflow in a world of its own and keeps how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dissonance.harness.world import World, complete, inside
+
+
+@dataclass(frozen=True)
+class Played:
+    world: World
+    result: Any
+    error: BaseException | None
+
+    @property
+    def seconds(self) -> float:
+        return self.world.now
+
+    @property
+    def stopped(self) -> tuple[str, str]:
+        """The limit that ended the world, and the reason."""
+        assert self.world.ending is not None, f"it was not stopped; error {self.error!r}"
+        return self.world.ending.limit, self.world.ending.reason
+
+
+def play(workflow: Callable[[], Any], **options: Any) -> Played:
+    """Run a sync or async workflow without arguments; its exception is kept, not raised."""
+    world = World(**options)
+    try:
+        with inside(world):
+            result = workflow()
+            if asyncio.iscoroutine(result):
+                result = complete(world, result)
+    except BaseException as error:
+        return Played(world, None, error)
+    return Played(world, result, None)
+
+
+def succeed(workflow: Callable[[], Any], **options: Any) -> Played:
+    """As :func:`play`; raises what the workflow raised."""
+    played = play(workflow, **options)
+    if played.error is not None:
+        raise played.error
+    return played

@@ -1,0 +1,211 @@
+"""What the world cannot control is detected, named, and demotes the run to T3; it never hangs it."""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import queue
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from worlds import Played, play, succeed
+
+from dissonance.harness.world.outside import Outside
+
+LOCK_FROM_OUTSIDE = _thread.allocate_lock()
+QUEUE_FROM_OUTSIDE: queue.SimpleQueue[int] = queue.SimpleQueue()
+BLOCKED = {"blocked_seconds": 0.05, "real_seconds": 5.0}
+
+
+def escapes(played: Played) -> list[str]:
+    assert played.world.tier == "T3"
+    return [re.sub(r"\.py:\d+", ".py", escape) for escape in played.world.escapes]
+
+
+def test_a_lock_from_outside_held_across_a_sleep() -> None:
+    """The waiter blocks in C with the baton; it loses it, the holder goes on and releases, the waiter comes back."""
+
+    def workflow() -> list[str]:
+        order: list[str] = []
+
+        def wait() -> None:
+            with LOCK_FROM_OUTSIDE:
+                order.append("waiter")
+
+        thread = threading.Thread(target=wait, name="waiter")
+        with LOCK_FROM_OUTSIDE:
+            thread.start()
+            time.sleep(3600)
+            order.append("holder")
+        thread.join()
+        time.sleep(1)
+        return order
+
+    played = succeed(workflow, **BLOCKED)
+    assert played.result == ["holder", "waiter"]
+    assert escapes(played) == ["thread 'waiter' blocked outside the world at test_world_escapes.py in wait"]
+
+
+def test_a_queue_in_c_from_outside() -> None:
+    def workflow() -> int:
+        got: list[int] = []
+        thread = threading.Thread(target=lambda: got.append(QUEUE_FROM_OUTSIDE.get()))
+        thread.start()
+        time.sleep(10)
+        QUEUE_FROM_OUTSIDE.put(5)
+        thread.join()
+        return got[0]
+
+    played = succeed(workflow, **BLOCKED)
+    assert (played.result, len(escapes(played))) == (5, 1)
+
+
+def test_a_thread_that_blocks_for_ever_does_not_keep_the_world() -> None:
+    held = _thread.allocate_lock()
+    held.acquire()
+
+    def block() -> None:
+        held.acquire()
+
+    def workflow() -> str:
+        threading.Thread(target=block, name="stuck", daemon=True).start()
+        time.sleep(3600)
+        return "done"
+
+    played = succeed(workflow, **BLOCKED)
+    held.release()
+    assert (played.result, escapes(played)) == (
+        "done",
+        ["thread 'stuck' blocked outside the world at test_world_escapes.py in block"],
+    )
+    (abandoned,) = played.world.abandoned
+    assert re.sub(r":\d+", "", abandoned) == "thread 'stuck', last seen at test_world_escapes.py in block"
+
+
+def test_a_main_strand_that_blocks_lets_the_others_run() -> None:
+    """Only a thread of the world can free it, and it gets the baton to do so."""
+    held = _thread.allocate_lock()
+    held.acquire()
+
+    def workflow() -> str:
+        threading.Thread(target=lambda: time.sleep(60) or held.release()).start()
+        held.acquire()
+        return "done"
+
+    assert succeed(workflow, **BLOCKED).result == "done"
+
+
+def test_a_thread_that_joins_one_that_blocks_for_ever_is_a_deadlock_where_real_time_has_no_limit() -> None:
+    held = _thread.allocate_lock()
+    held.acquire()
+
+    def workflow() -> None:
+        thread = threading.Thread(target=held.acquire, name="stuck", daemon=True)
+        thread.start()
+        thread.join()
+
+    played = play(workflow, blocked_seconds=0.05)
+    held.release()
+    assert (played.stopped[0], played.stopped[1].count("thread 'stuck'")) == ("deadlock", 2)
+
+
+def test_a_foreign_thread_that_calls_the_loop() -> None:
+    """It wakes the loop, though nothing of the world would have."""
+    answer: list[Callable[[], object]] = []
+    go = _thread.allocate_lock()
+    go.acquire()
+
+    def outside() -> None:
+        go.acquire()
+        answer[0]()
+
+    thread = threading.Thread(target=outside, name="foreign")
+    thread.start()
+
+    async def workflow() -> str:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        answer.append(lambda: loop.call_soon_threadsafe(future.set_result, "answer"))
+        loop.call_soon(go.release)
+        return str(await future)
+
+    played = succeed(workflow)
+    thread.join()
+    assert (played.result, escapes(played)) == ("answer", ["foreign thread 'foreign'"])
+
+
+def test_a_real_connection_keeps_the_clock_in_step() -> None:
+    """No false timeout: while real files are open, virtual seconds are real ones."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.readline())
+        writer.close()
+
+    async def workflow() -> bytes:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with asyncio.timeout(30):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"hello\n")
+            line = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
+        return line
+
+    played = succeed(workflow, real_seconds=5.0)
+    assert played.result == b"hello\n"
+    assert played.seconds < 5
+    assert "real socket to '127.0.0.1'" in escapes(played)
+
+
+@pytest.mark.parametrize("timeout", [None, 20])
+def test_a_child_process_is_waited_for_in_real_time(timeout: float | None) -> None:
+    played = succeed(lambda: subprocess.run([sys.executable, "-c", ""], timeout=timeout).returncode)
+    assert (played.result, played.seconds < 1) == (0, True)
+    assert escapes(played)[0] == f"child process {sys.executable!r}"
+
+
+def test_an_asyncio_child_process() -> None:
+    async def workflow() -> tuple[bytes, int | None]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "print('out')", stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await process.communicate()
+        return out, process.returncode
+
+    played = succeed(workflow, **BLOCKED)
+    assert played.result == (b"out\n", 0)
+
+
+def test_computing_for_long_is_no_escape() -> None:
+    """Busy and blocked look alike to the clock, but not to the processor."""
+
+    def workflow() -> int:
+        deadline = time.thread_time() + 0.3
+        rounds = 0
+        while time.thread_time() < deadline:
+            rounds += 1
+        return rounds
+
+    played = succeed(workflow, blocked_seconds=0.05)
+    assert (played.world.tier, played.world.escapes) == ("T1", [])
+
+
+def test_patience_with_what_is_outside_is_limited() -> None:
+    door = Outside()
+    world = play(lambda: 1).world
+    door.add("a future")
+    assert (door.empty, door.expects_somebody(world.main)) == (False, True)
+    deadline = time.monotonic() + 10 * Outside.PATIENCE
+    while door.expects_somebody(world.main) and time.monotonic() < deadline:
+        door.listen(Outside.SLICE)
+    assert (door.empty, door.expects_somebody(world.main)) == (False, False)
+    door.arrived("a future")
+    assert door.empty
