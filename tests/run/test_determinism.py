@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from review import review
+from scouting import review
 
 from dissonance.faults import At, Overloaded, RateLimit, RejectWork, Rule, SlowReply, When
 from dissonance.harness import Limits, Run, run

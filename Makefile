@@ -1,0 +1,50 @@
+# `make run` does the main job, `make test` passes the tests; each makes the environment first.
+# With PYTHON=some/bin/python both use what is installed there, and install nothing.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PYTEST = $(PYTHON) -m pytest
+BIN = $(dir $(PYTHON))
+OUT := dissonance-report
+
+# Of the interpreters on this machine, the first that is new enough.
+BASE_PYTHON = $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+UV = $(shell uv pip install --help 2>/dev/null | grep -q -e --group && echo uv)
+
+ifeq ($(origin PYTHON),file)
+READY := $(VENV)/.installed
+endif
+
+.PHONY: run test lint bench
+.DEFAULT_GOAL := run
+
+run: $(READY)
+	@$(BIN)dissonance run --out "$(OUT)"
+	@echo "Open the report: $(abspath $(OUT))/index.html"
+
+test: $(READY)
+	$(PYTEST) tests
+	$(PYTEST) --doctest-modules --pyargs dissonance
+
+lint: $(READY)
+	$(BIN)ruff check .
+	$(BIN)ruff format --check .
+	$(BIN)mypy
+	$(BIN)lint-imports
+
+bench: $(READY)
+	$(PYTHON) -m benchmarks
+
+$(VENV)/.installed: pyproject.toml
+	@echo "Installing into $(VENV), once: about a minute."
+ifeq ($(UV),uv)
+	@uv venv --quiet --allow-existing $(VENV)
+	@uv pip install --quiet --python $(VENV)/bin/python --editable . --group dev
+else
+	@test -n "$(BASE_PYTHON)" || { echo "error: Python 3.11 or newer is needed, and none is on the PATH" >&2; exit 1; }
+	@$(BASE_PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	@$(VENV)/bin/python -m pip install --quiet --editable . --group dev
+endif
+	@touch $@

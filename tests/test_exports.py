@@ -1,0 +1,55 @@
+"""What each public package exports: a change here is a change that users see."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+EXPORTS = {
+    "dissonance.experiments": """
+        Experiment NAMES Params Progress Result Size experiments find report_of run_experiments
+    """,
+    "dissonance.faults": """
+        At BatteryPlan CutStream DelegateAgain Disconnect Dribble EmptyContent Family Fault FaultPlan
+        HttpError MalformedBody Overloaded Paraphrase PingPong RateLimit Reenter Refusal RejectWork
+        RepeatToolCall Rule SCHEMA SlowBranch SlowReply Stall StreamError TruncatedToolJson When as_plan
+        as_python fault_types sentence standard_battery
+    """,
+    "dissonance.harness": """
+        ApiError BadInput BusyError Call Check CheckFailed Claim DissonanceError FaultCount FaultMark
+        Gullible History Interceptor Limits Message Model Pace Plan PlanError RecordedError Reply Run
+        RunStopped ScriptExhausted Scripted Usage Verdict agent load_run no_silent_damage routes run
+        terminates text_block text_of tool_use worst
+    """,
+    "dissonance.patterns": """
+        Agent Answer Attempt Check CycleDetector Damage DamagedReply Decision Delegated Effort Escalated
+        Guard JUDGE Judgement MonotonicProgress Outcome Pattern PatternError Ruling SelfReportedBudget
+        Signal Step StepBudget Stop Supervised ToolCall ToolFunction Unfinished Usage Watch Worker conforms
+        contains delegation handoff normalised progress_made state_of supervise tool_loop worker
+    """,
+    "dissonance.reports": """
+        Block Case Cell Checks DEFAULT_FOLDER Download Events Finding Interval Note Picture Report Section
+        Table bootstrap_mean cost_curves environment latency matrix plan_download plan_sentence probe_report
+        replay_line run_blocks runs_to_see space_time wilson write_report
+    """,
+    "dissonance.pytest_plugin": "Dissonance dissonance",
+}
+
+
+@pytest.mark.parametrize("package", EXPORTS)
+def test_the_exports_are_pinned(package: str) -> None:
+    assert sorted(EXPORTS[package].split()) == sorted(import_module(package).__all__)
+
+
+@pytest.mark.parametrize("package", EXPORTS)
+def test_each_export_is_there(package: str) -> None:
+    module = import_module(package)
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
+
+
+@pytest.mark.parametrize("package", [name for name in EXPORTS if name != "dissonance.pytest_plugin"])
+def test_the_types_are_shipped(package: str) -> None:
+    (folder,) = import_module(package).__path__
+    assert Path(folder, "py.typed").is_file()
