@@ -1,8 +1,7 @@
 """The same SDK calls through the harness and over a bare ``httpx2.MockTransport``.
 
-The bare transport answers the bytes that the harness answered, so that only what stands between the SDK
-and the answer differs. Clients
-are made once, beforehand.
+The bare transport answers the bytes that the harness answered, so that only what stands between the
+SDK and the answer differs. Clients are made once, beforehand.
 """
 
 from __future__ import annotations

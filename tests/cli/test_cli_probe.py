@@ -66,11 +66,11 @@ def test_the_loop_is_found(reviewed: tuple[Path, dict[str, object]]) -> None:
 
 
 def test_a_plan_that_nothing_answers_to_is_not_applicable(reviewed: tuple[Path, dict[str, object]]) -> None:
-    """The loop has no tools and does not stream."""
+    """The loop has no tools and no hand-offs, and does not stream."""
     _, found = reviewed
     plans = {each["name"]: each for each in found["plans"]}  # type: ignore[attr-defined]
     left_out = [name for name, each in plans.items() if not each["applicable"]]
-    assert left_out == ["tool-without-end", "stream-error", "truncated-tool-json"]
+    assert left_out == ["tool-without-end", "hand-off-ping-pong", "stream-error", "truncated-tool-json"]
     assert {plans[name]["status"] for name in left_out} == {"unknown"}
 
 

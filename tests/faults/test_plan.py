@@ -61,7 +61,9 @@ def test_a_plan_describes_itself_as_its_rules_do() -> None:
     assert PLAN.describe() == {"schema": 1, "rules": [rule.describe() for rule in PLAN.rules]}
 
 
-@pytest.mark.parametrize("encode", [str, str.encode, lambda text: b"\xef\xbb\xbf" + text.encode()], ids=str)
+@pytest.mark.parametrize(
+    "encode", [str, str.encode, lambda text: b"\xef\xbb\xbf" + text.encode()], ids=["text", "bytes", "with a mark"]
+)
 def test_json_round_trip(encode: object) -> None:
     assert FaultPlan.from_json(encode(PLAN.to_json())) == PLAN  # type: ignore[operator]
 

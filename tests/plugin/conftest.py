@@ -42,7 +42,10 @@ async def review(task):
 INI = """
 [pytest]
 addopts = --strict-markers --strict-config
-filterwarnings = error
+filterwarnings =
+    error
+    # pytest takes the portions of the namespace package for modules of these names, which are here in `tests`
+    ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning
 pythonpath = .
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -46,3 +47,19 @@ def succeed(workflow: Callable[[], Any], **options: Any) -> Played:
     if played.error is not None:
         raise played.error
     return played
+
+
+def worked(seconds: float, result: Any = None) -> Any:
+    """Work that blocks its thread for so long, and comes to this result."""
+    time.sleep(seconds)
+    return result
+
+
+def later(seconds: float, act: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    """A function that blocks for so long, and then acts."""
+
+    def wait_and_act() -> Any:
+        time.sleep(seconds)
+        return act(*arguments)
+
+    return wait_and_act

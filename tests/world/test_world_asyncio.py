@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import anyio
 import anyio.to_thread
 import pytest
-from worlds import succeed
+from worlds import succeed, worked
 
 
 async def nap(seconds: float) -> float:
@@ -23,7 +23,7 @@ async def nap(seconds: float) -> float:
 def test_parallel_branches_take_the_longest_and_serial_ones_the_sum() -> None:
     async def workflow() -> list[float]:
         await nap(2)
-        return await asyncio.gather(nap(3), nap(1), nap(2))
+        return list(await asyncio.gather(nap(3), nap(1), nap(2)))
 
     played = succeed(workflow)
     assert (played.result, played.seconds, played.world.tier) == ([3, 1, 2], 5.0, "T1")
@@ -107,7 +107,7 @@ def test_loops_in_threads_run_side_by_side() -> None:
         async def work(seconds: float) -> None:
             ended.append(await nap(seconds))
 
-        threads = [threading.Thread(target=lambda s=s: asyncio.run(work(s))) for s in (3, 1, 2)]  # type: ignore[misc]
+        threads = [threading.Thread(target=lambda s=s: asyncio.run(work(s))) for s in (3, 1, 2)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -183,7 +183,7 @@ def test_asyncio_as_completed_has_one_order() -> None:
 def test_waiting_for_futures_of_a_pool_has_one_order() -> None:
     def workflow() -> tuple[tuple[int, ...], tuple[int, ...]]:
         with ThreadPoolExecutor(6) as pool:
-            futures: list[Future[int]] = [pool.submit(lambda n=n: time.sleep(1) or n) for n in range(12)]  # type: ignore[misc]
+            futures: list[Future[int]] = [pool.submit(worked, 1, n) for n in range(12)]
             done, _ = concurrent.futures.wait(futures)
             return tuple(f.result() for f in done), tuple(f.result() for f in concurrent.futures.as_completed(futures))
 

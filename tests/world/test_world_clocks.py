@@ -6,7 +6,6 @@ import asyncio
 import datetime
 import threading
 import time
-from datetime import timezone
 from time import monotonic as bound_monotonic
 from time import sleep as bound_sleep
 from typing import Any
@@ -28,9 +27,9 @@ def readings() -> dict[str, Any]:
         "perf_counter": time.perf_counter(),
         "perf_counter_ns": time.perf_counter_ns() / 1e9,
         "bound": bound_monotonic(),
-        "now": datetime.datetime.now(timezone.utc).timestamp() - EPOCH,
+        "now": datetime.datetime.now(datetime.UTC).timestamp() - EPOCH,
         "local now": datetime.datetime.now().timestamp() - EPOCH,
-        "utcnow": datetime.datetime.utcnow().replace(tzinfo=timezone.utc).timestamp() - EPOCH,
+        "utcnow": datetime.datetime.utcnow().replace(tzinfo=datetime.UTC).timestamp() - EPOCH,
         "today": datetime.datetime.today().timestamp() - EPOCH,
     }
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import thread as pool_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -227,19 +228,37 @@ def test_a_thread_that_swallows_everything_is_abandoned_by_name() -> None:
     assert (played.result, played.seconds, played.world.abandoned) == ("done", 3.0, ["thread 'deaf'"])
 
 
-def test_an_interpreter_does_not_wait_for_an_abandoned_thread() -> None:
-    script = """if True:
-        import threading, time
-        from dissonance.harness.world import World, inside
-        def deaf():
-            while True:
-                try: time.sleep(1)
-                except BaseException: pass
-        with inside(World()):
-            threading.Thread(target=deaf).start()
-            time.sleep(1)
-        print("left")
-    """
+LEAVES_THREAD = """
+import threading, time
+from dissonance.harness.world import World, inside
+def deaf():
+    while True:
+        try: time.sleep(1)
+        except BaseException: pass
+with inside(World()):
+    threading.Thread(target=deaf).start()
+    time.sleep(1)
+print("left")
+"""
+LEAVES_TASK = """
+import asyncio
+from dissonance.harness.world import World, complete, inside
+async def deaf():
+    while True:
+        try: await asyncio.sleep(1)
+        except BaseException: pass
+async def workflow():
+    asyncio.create_task(deaf())
+    await asyncio.sleep(1)
+world = World()
+with inside(world):
+    complete(world, workflow())
+print("left")
+"""
+
+
+@pytest.mark.parametrize("script", [LEAVES_THREAD, LEAVES_TASK], ids=["thread", "task"])
+def test_the_interpreter_does_not_wait_for_what_was_abandoned(script: str) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (0, "left\n", "")
 
@@ -298,7 +317,9 @@ BUSY = {
 def test_a_busy_loop_ends_with_its_real_time(kind: str) -> None:
     workflow, culprit = BUSY[kind]
     played = play(workflow, real_seconds=REAL_SECONDS)
-    assert reason_of(played, "real_seconds") == f"the run took more than {REAL_SECONDS} s of real time; it was {culprit}"
+    assert (
+        reason_of(played, "real_seconds") == f"the run took more than {REAL_SECONDS} s of real time; it was {culprit}"
+    )
     assert played.error is played.world.ending
 
 
@@ -381,6 +402,12 @@ def test_everything_is_put_back(way: str) -> None:
     assert (None if played.error is None else type(played.error)) is error
 
 
+def until_asleep(thread: threading.Thread) -> None:
+    """Wait, in real time, until the operating system says that a thread sleeps."""
+    while " S " not in Path(f"/proc/self/task/{thread.native_id}/stat").read_text():
+        pass
+
+
 def test_ctrl_c_reaches_the_main_strand_while_it_waits() -> None:
     """It gets the baton, handles the interrupt, and the world goes on."""
 
@@ -390,6 +417,7 @@ def test_ctrl_c_reaches_the_main_strand_while_it_waits() -> None:
 
         def press() -> None:
             time.sleep(3)
+            until_asleep(threading.main_thread())  # an interrupt just before it falls asleep would be lost on it
             signal.pthread_kill(main, signal.SIGINT)
             time.sleep(4)
 

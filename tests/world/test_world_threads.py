@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from worlds import play, succeed
+from worlds import later, play, succeed, worked
 
 POOL_FROM_OUTSIDE = ThreadPoolExecutor(2)
 QUEUE_FROM_OUTSIDE: queue.Queue[str] = queue.Queue()
@@ -35,7 +35,7 @@ def join(threads: list[threading.Thread]) -> None:
 def test_a_pool_keeps_its_order_and_takes_the_makespan() -> None:
     def workflow() -> list[int]:
         with ThreadPoolExecutor(2) as pool:
-            return list(pool.map(lambda s: time.sleep(s) or s, [3, 1, 2]))
+            return list(pool.map(lambda s: worked(s, s), [3, 1, 2]))
 
     played = succeed(workflow)
     assert (played.result, played.seconds, played.world.tier) == ([3, 1, 2], 3.0, "T2")
@@ -44,7 +44,7 @@ def test_a_pool_keeps_its_order_and_takes_the_makespan() -> None:
 def test_a_result_times_out_at_its_second() -> None:
     def workflow() -> tuple[float, str]:
         with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(lambda: time.sleep(10) or "late")
+            future = pool.submit(lambda: worked(10, "late"))
             with pytest.raises(TimeoutError):
                 future.result(timeout=4)
             return time.monotonic(), str(future.result(timeout=6))
@@ -70,8 +70,8 @@ def test_a_pools_work_may_submit_more() -> None:
 
 
 def test_a_pool_made_before_the_world_works_in_it_and_after_it() -> None:
-    def workflow() -> int:
-        return POOL_FROM_OUTSIDE.submit(lambda: time.sleep(5) or 7).result()
+    def workflow() -> Any:
+        return POOL_FROM_OUTSIDE.submit(lambda: worked(5, 7)).result()
 
     before = POOL_FROM_OUTSIDE._work_queue
     runs = [succeed(workflow) for _ in range(3)]
@@ -85,8 +85,8 @@ def test_a_pool_made_before_the_world_works_in_it_and_after_it() -> None:
 def test_a_pool_left_over_by_one_world_works_in_the_next() -> None:
     pool = ThreadPoolExecutor(2)
 
-    def workflow() -> int:
-        return pool.submit(lambda: time.sleep(5) or 7).result()
+    def workflow() -> Any:
+        return pool.submit(lambda: worked(5, 7)).result()
 
     assert [succeed(workflow).seconds for _ in range(3)] == [5.0, 5.0, 5.0]
     pool.shutdown()
@@ -104,11 +104,13 @@ def test_a_pool_with_threads_from_outside_is_an_escape_and_no_hang() -> None:
 # --- queues and locks ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [queue.Queue, queue.LifoQueue, lambda: queue.SimpleQueue(), lambda: QUEUE_FROM_OUTSIDE])
+@pytest.mark.parametrize(
+    "kind", [queue.Queue, queue.LifoQueue, lambda: queue.SimpleQueue(), lambda: QUEUE_FROM_OUTSIDE]
+)
 def test_a_queue_between_threads(kind: Callable[[], Any]) -> None:
     def workflow() -> list[Any]:
         line = kind()
-        threads = started(lambda: [(time.sleep(3), line.put(n)) for n in range(2)])
+        threads = started(lambda: [line.put(worked(3, n)) for n in range(2)])
         got = [line.get(), time.monotonic(), line.get(timeout=10), time.monotonic()]
         with pytest.raises(queue.Empty):
             line.get(timeout=5)
@@ -121,7 +123,7 @@ def test_a_queue_between_threads(kind: Callable[[], Any]) -> None:
 def test_a_full_queue_holds_its_producer_up() -> None:
     def workflow() -> float:
         line: queue.Queue[int] = queue.Queue(maxsize=1)
-        threads = started(lambda: time.sleep(5) or line.get())
+        threads = started(later(5, line.get))
         line.put(1)
         line.put(2)
         put_at = time.monotonic()
@@ -149,7 +151,7 @@ def test_a_simple_queue_keeps_the_contract_of_the_one_in_c() -> None:
 def test_each_primitive_wakes_at_its_second() -> None:
     def event() -> bool:
         flag = threading.Event()
-        started(lambda: time.sleep(2) or flag.set())
+        started(later(2, flag.set))
         return flag.wait(1) is False and flag.wait(5)
 
     def condition() -> bool:
@@ -166,12 +168,12 @@ def test_each_primitive_wakes_at_its_second() -> None:
 
     def semaphore() -> bool:
         places = threading.Semaphore(0)
-        started(lambda: time.sleep(2) or places.release())
+        started(later(2, places.release))
         return not places.acquire(timeout=1) and places.acquire()
 
     def barrier() -> bool:
         gate = threading.Barrier(2)
-        started(lambda: time.sleep(2) or gate.wait())
+        started(later(2, gate.wait))
         return gate.wait() in (0, 1)
 
     def timer() -> bool:
@@ -257,7 +259,7 @@ def test_a_thread_has_its_identity_as_soon_as_it_is_started() -> None:
 def test_a_raw_thread_is_captured() -> None:
     def workflow() -> float:
         line: queue.Queue[float] = queue.Queue()
-        _thread.start_new_thread(lambda: time.sleep(5) or line.put(time.monotonic()), ())
+        _thread.start_new_thread(lambda: line.put(worked(5) or time.monotonic()), ())
         return line.get()
 
     played = succeed(workflow)

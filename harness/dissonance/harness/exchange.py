@@ -11,7 +11,7 @@ difference, or have given up later than it would have had to wait without the fa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
@@ -342,7 +342,9 @@ def _kept(reply: Reply, bodies: Bodies) -> str | None:
         kept |= {"stop_reason": body.stop_reason, "stop_sequence": body.stop_sequence}
         return bodies.put_json(to_json(kept, fallback=dict))  # in the wire's own order of keys: much the cheapest
     if isinstance(body, ApiError):
-        return bodies.put({"type": "error", "error": {"type": body.type, "message": body.message, "details": body.details}})
+        return bodies.put(
+            {"type": "error", "error": {"type": body.type, "message": body.message, "details": body.details}}
+        )
     if isinstance(body, bytes):
         return bodies.put({"type": "raw", "raw": body.decode("utf-8", "replace")})
     return None if body is None else bodies.put(body)

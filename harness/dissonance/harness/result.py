@@ -67,6 +67,7 @@ class Run:
 
     def check(self, *checks: Check) -> tuple[Verdict, ...]:
         """The verdicts, if all pass; else :class:`CheckFailed` with reasons, evidence and the line that replays."""
+        __tracebackhide__ = True  # pytest shows the caller's line and the message
         verdicts = self.judge(*checks)
         if any(verdict.status != "pass" for verdict in verdicts):
             raise CheckFailed(explain(self, verdicts))

@@ -212,7 +212,7 @@ class World:
         if self.ending is None and self.real_time_is_up():
             from .report import describe_busy
 
-            self.end(self.out_of_real_time(describe_busy()))
+            self.end(self.out_of_real_time(describe_busy(self)))
 
     def real_time_is_up(self) -> bool:
         """Whether the cap on real time has passed."""
@@ -274,7 +274,8 @@ class World:
             self.strands.remove(strand)
             for joiner in strand.joiners:
                 self._make_ready(joiner, woken=True)
-            self._pass_on(strand)
+            with contextlib.suppress(RunStopped):
+                self._pass_on(strand)
         finally:
             self._leave_kernel()
             become(None)
@@ -308,6 +309,8 @@ class World:
     def unwind(self) -> list[Strand]:
         """Let every strand but the main one unwind, from the main strand; returns those that would not."""
         self.close()
+        if self.running is not self.main:
+            self._come_back(self.main)
         stubborn = [self.main]
         while left := [strand for strand in self.strands if strand not in stubborn]:
             for strand in left:
@@ -390,22 +393,16 @@ class World:
         elif not patient or due - self._ticks <= to_ticks(blocked):
             self._jump(due)
 
-    def seize(self, reason: RunStopped, where: str) -> Strand | None:
-        """End the world though its running strand does not enter it; returns that strand.
-
-        A worker that holds the baton is given up: the main strand goes on without it.
-        """
-        self.end(reason)
-        culprit = self.running
-        if culprit is None or culprit is self.main:
-            return culprit
+    def seize(self, culprit: Strand, where: str) -> bool:
+        """After the end: give a worker up that keeps the baton; the main strand goes on without it, if it can."""
         culprit.doomed = True
         self._take_returned()
-        if self.main in self._ready:
-            self._put_outside(culprit, where)
-            self._ready.remove(self.main)
-            self._give_baton(self.main)
-        return culprit
+        if self.main not in self._ready:
+            return False
+        self._put_outside(culprit, where)
+        self._ready.remove(self.main)
+        self._give_baton(self.main)
+        return True
 
     def _put_outside(self, strand: Strand, where: str) -> None:
         strand.outside, strand.waits_for = True, where
@@ -501,9 +498,12 @@ class World:
     # --- nobody is ready ----------------------------------------------------------------------
 
     def _idle(self) -> None:
+        if self.over:  # the main strand went without the baton
+            raise _run_is_over()
         self.breathe()
         due = self._first_due()
-        if self.outside.expects_somebody(self.main):
+        ended_without_main = self.main.outside and (self.ending is not None or self.closing)
+        if ended_without_main or self.outside.expects_somebody:
             self._check_real_time()
             self._keep_step(due)
         elif due is not None:

@@ -66,9 +66,10 @@ class Outside:
         """Whether nobody is outside, has come back, or may come by a file."""
         return not (self._expected or self._returned or self._files)
 
-    def expects_somebody(self, main: Strand) -> bool:
+    @property
+    def expects_somebody(self) -> bool:
         """Whether the clock has to keep step with real time."""
-        if self._files or main.outside:
+        if self._files:
             return True
         return bool(self._expected) and _real_monotonic() < max(self._expected.values())
 

@@ -8,6 +8,7 @@ from asyncio import events
 from typing import TYPE_CHECKING, Any
 
 from .places import place_of_task, place_of_thread, waits_in
+from .strand import current_strand
 
 if TYPE_CHECKING:
     from .kernel import World
@@ -27,14 +28,17 @@ def describe_deadlock(world: World) -> str:
     return "deadlock: nothing can run and nothing is due; " + "; ".join(waits)
 
 
-def describe_busy() -> str:
-    """What the calling strand runs without end: the tasks whose turn it is, or its own line."""
+def describe_busy(world: World) -> str:
+    """What runs without end: the main strand if it blocks outside, else the calling one's tasks, or its line."""
+    if world.main.outside:
+        return f"at {place_of_thread(world.main.ident)} in thread {world.main.name!r}"
     loop = events._get_running_loop()
     handles = list(getattr(loop, "_ready", ()))
     tasks = [owner for handle in handles if isinstance(owner := _owner(handle), asyncio.Task)]
     if tasks:
         return "busy with " + ", ".join(f"task {task.get_name()!r} at {place_of_task(task)}" for task in tasks)
-    return f"at {place_of_thread(_thread.get_ident())}"
+    strand = current_strand()
+    return f"at {place_of_thread(_thread.get_ident())} in thread {(strand or world.main).name!r}"
 
 
 def _owner(handle: asyncio.Handle) -> Any:

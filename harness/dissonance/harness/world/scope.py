@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import asyncio
 import contextlib
+import ctypes
 import inspect
 import logging
 from asyncio import events
@@ -31,7 +32,6 @@ __all__ = ["complete", "inside"]
 T = TypeVar("T")
 
 _one_world = _thread.allocate_lock()
-_immortal: list[Any] = []  # coroutines that did not end: to collect one is to run it again, at a random moment
 
 
 @contextlib.contextmanager
@@ -157,8 +157,11 @@ def _is_housekeeping(task: asyncio.Task[Any]) -> bool:
 
 
 def _close(coroutine: Any) -> None:
-    """One that never began ends silently. Another one could run on for ever as it is closed: it is kept as it is."""
+    """One that never began ends silently. Another one could run on for ever as it is closed: it becomes immortal.
+
+    To collect it is to close it, be it at the interpreter's end: a reference is added that nobody takes back.
+    """
     if inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
         coroutine.close()
     else:
-        _immortal.append(coroutine)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))

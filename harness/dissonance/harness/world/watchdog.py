@@ -49,6 +49,7 @@ class Watchdog:
         self._since = self._cpu = 0.0
         self._until_next = 0
         self._lost: list[Strand] = []
+        self._raised_in_main = False
         self.interrupted = False
 
     def start(self) -> None:
@@ -61,7 +62,8 @@ class Watchdog:
         """Watch no more, and take back what has not been raised yet. Called by the main strand."""
         self._stop.release()
         self._ended.acquire()
-        _raise_in(self._world.main, None)
+        if self._raised_in_main:
+            _take_back(self._world.main)
 
     def _run(self) -> None:
         try:
@@ -93,31 +95,36 @@ class Watchdog:
         return _cpu_seconds(running) - self._cpu < _IDLE_SHARE * (_monotonic() - self._since)
 
     def _end_the_world(self) -> None:
-        if self._looks == 0:
+        running, main = self._world.running, self._world.main
+        if running is None or (self._looks == 0 and not main.outside):
             return  # it enters the world by itself, and is told there
-        running = self._world.running
-        place = "" if running is None else place_of_thread(running.ident)
-        where = "" if running is None else f"at {place} in thread {running.name!r}"
-        culprit = self._world.seize(self._world.out_of_real_time(where), place)
-        if culprit is not None and culprit is not self._world.main:
-            self._lost.append(culprit)
-            self._until_next = 0
+        who = main if main.outside else running
+        place = place_of_thread(who.ident)
+        self._world.end(self._world.out_of_real_time(f"at {place} in thread {who.name!r}"))
+        if self._looks > 0 and running is not main:
+            self._give_up(running, place)
         if self._until_next == 0:
-            self._raise(culprit)
+            self._raise(main if who is main else None)
         self._until_next = (self._until_next + 1) % _RAISE_EVERY
 
-    def _raise(self, culprit: Strand | None) -> None:
+    def _give_up(self, strand: Strand, place: str) -> None:
+        if self._world.seize(strand, place):
+            self._lost.append(strand)
+            self._until_next = 0
+
+    def _raise(self, main: Strand | None) -> None:
         for strand in self._lost:
             if not strand.done:
                 _raise_in(strand, OutOfRealTime)
-        if culprit is self._world.main:
-            self._stop_main(culprit)
+        if main is not None:
+            self._stop_main(main)
 
     def _stop_main(self, main: Strand) -> None:
-        if self._is_blocked(main) and _takes_interrupts(main):
+        if (main.outside or self._is_blocked(main)) and _takes_interrupts(main):
             self.interrupted = True
             signal.pthread_kill(main.ident, signal.SIGINT)
         else:
+            self._raised_in_main = True
             _raise_in(main, OutOfRealTime)
 
 
@@ -138,7 +145,23 @@ def _cpu_seconds(strand: Strand) -> float:
         return _process_time()
 
 
-def _raise_in(strand: Strand, error: type[BaseException] | None) -> None:
-    """Raise it at the strand's next instruction; None takes back what was not raised yet."""
-    raised = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(strand.ident), raised)
+def _raise_in(strand: Strand, error: type[BaseException]) -> None:
+    """Raise it at the strand's next instruction."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(strand.ident), ctypes.py_object(error))
+
+
+class _Nothing(BaseException):
+    """Put in the place of what was not raised yet."""
+
+
+def _take_back(main: Strand) -> None:
+    """Let what is still to be raised in the calling thread be raised here, as nothing.
+
+    To clear it by a null would leave CPython 3.11 asking for it for ever, in which traced code hangs.
+    """
+    try:
+        _raise_in(main, _Nothing)
+        for _ in range(1000):  # it is looked for where a loop begins anew
+            pass
+    except _Nothing:
+        pass
