@@ -418,6 +418,32 @@ def test_a_broken_baseline_is_unknown_and_says_how() -> None:
     assert "Scripted" in verdict.next
 
 
+def test_a_failure_is_run_again_before_it_is_reported() -> None:
+    plays: list[int] = []
+
+    def counted(task: str) -> None:
+        plays.append(1)
+        for_ever(task)
+
+    done = made(counted, limits=Limits(calls=5))
+    assert [verdict.status for verdict in done.judge(terminates(), terminates(within_calls=3))] == ["fail", "fail"]
+    assert len(plays) == 2
+    assert done.same_twice is None
+
+
+def test_a_failure_that_does_not_repeat_is_unknown_and_says_where() -> None:
+    rounds: list[str] = []
+
+    def carries_over(task: str) -> None:
+        while True:
+            rounds.append(ask(" ".join(rounds) or "Begin."))
+
+    (verdict,) = made(carries_over, limits=Limits(calls=5)).judge(terminates())
+    assert (verdict.status, verdict.tier) == ("unknown", "T3")
+    assert "but a second run of the same plan differs at event 1: call agent=writer call=1 at 0 s" in verdict.reason
+    assert verdict.next.startswith("Find what the workflow keeps from run to run")
+
+
 def crashing_check(done: Run) -> Any:
     raise ZeroDivisionError("oops")
 

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import thread as pool_module
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ from worlds import Played, play, succeed
 
 from dissonance.harness import BusyError
 from dissonance.harness.errors import RunStopped
-from dissonance.harness.world import World, inside
+from dissonance.harness.world import World, current_world, inside
 
 REAL_SECONDS = 0.2
 
@@ -230,7 +229,7 @@ def test_a_thread_that_swallows_everything_is_abandoned_by_name() -> None:
 
 LEAVES_THREAD = """
 import threading, time
-from dissonance.harness.world import World, inside
+from dissonance.harness.world import World, current_world, inside
 def deaf():
     while True:
         try: time.sleep(1)
@@ -402,10 +401,15 @@ def test_everything_is_put_back(way: str) -> None:
     assert (None if played.error is None else type(played.error)) is error
 
 
-def until_asleep(thread: threading.Thread) -> None:
-    """Wait, in real time, until the operating system says that a thread sleeps."""
-    while " S " not in Path(f"/proc/self/task/{thread.native_id}/stat").read_text():
-        pass
+def press_ctrl_c(main: int) -> None:
+    """Until the main strand has asked for the baton: an interrupt just before it falls asleep does not wake it."""
+    world = current_world()
+    assert world is not None
+    while not world.outside.has_returned:
+        signal.pthread_kill(main, signal.SIGINT)
+        pressed = time.thread_time()
+        while not world.outside.has_returned and time.thread_time() < pressed + 0.1:
+            pass
 
 
 def test_ctrl_c_reaches_the_main_strand_while_it_waits() -> None:
@@ -417,8 +421,7 @@ def test_ctrl_c_reaches_the_main_strand_while_it_waits() -> None:
 
         def press() -> None:
             time.sleep(3)
-            until_asleep(threading.main_thread())  # an interrupt just before it falls asleep would be lost on it
-            signal.pthread_kill(main, signal.SIGINT)
+            press_ctrl_c(main)
             time.sleep(4)
 
         thread = threading.Thread(target=press)

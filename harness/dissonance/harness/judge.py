@@ -1,7 +1,8 @@
 """From a run and a check to a verdict that can be relied on.
 
 A check looks at one run. What makes any verdict unreliable is looked at here, once for all of them:
-a check that crashed, a plan of which nothing fired, a baseline that is broken or does not repeat.
+a check that crashed, a plan of which nothing fired, a baseline that is broken or does not repeat, a
+failure that does not repeat.
 """
 
 from __future__ import annotations
@@ -24,13 +25,25 @@ _SCRIPT = "Mend the workflow, or answer for the model with dissonance.harness.Sc
 def judge(run: Run, check: Check) -> Verdict:
     """The check's verdict, or *unknown* where there is a reason not to believe it."""
     verdict = _asked(run, check)
-    if not run.plan:
+    doubt = _doubt(run, check, verdict) if run.plan else None
+    if doubt is not None:
+        reason, advice = doubt
+        return replace(verdict, status="unknown", reason=reason, next=advice, evidence=())
+    return _confirmed(run, verdict) if verdict.status == "fail" else verdict
+
+
+def _confirmed(run: Run, verdict: Verdict) -> Verdict:
+    """A failure that does not come back in a second run is none that anybody could replay."""
+    difference = run.same_twice
+    if difference is None:
         return verdict
-    doubt = _doubt(run, check, verdict)
-    if doubt is None:
-        return verdict
-    reason, advice = doubt
-    return replace(verdict, status="unknown", reason=reason, next=advice, evidence=())
+    return replace(
+        verdict,
+        status="unknown",
+        reason=f"{verdict.reason}; but a second run of the same plan differs at {difference}",
+        next="Find what the workflow keeps from run to run, or draws from the clock, the system or a hash order.",
+        tier="T3",
+    )
 
 
 def _asked(run: Run, check: Check) -> Verdict:

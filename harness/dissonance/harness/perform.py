@@ -198,7 +198,9 @@ def _repr(value: Any) -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(_ADDRESS.sub("", str(error)).split())
+    said = getattr(error, "api_message", None)  # the SDK's errors show the whole body as a dictionary
+    shown = f"{getattr(error, 'status_code', '')} {said}" if isinstance(said, str) else str(error)
+    text = " ".join(_ADDRESS.sub("", shown).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -13,6 +15,7 @@ from .errors import CheckFailed
 from .exchange import FaultCount
 from .history import History, Outcome
 from .judge import explain, judge
+from .same import difference
 
 __all__ = ["RecordedError", "Run", "Totals", "totals"]
 
@@ -32,7 +35,7 @@ class Run:
     same without faults (None where there was no plan, or none was wanted), ``baseline_problem``
     says why it is no use. ``abandoned`` names threads and tasks that would not end,
     ``refused_hosts`` hosts that the workflow tried to reach. ``path`` is the run's folder, None
-    where it was not stored.
+    where it was not stored. ``again`` makes the same run once more.
     """
 
     workflow: str
@@ -60,9 +63,21 @@ class Run:
     notes: JsonObject = field(default_factory=dict)
     path: Path | None = None
     replay_line: str | None = None
+    again: Callable[[], History] | None = field(default=None, repr=False)
+
+    @cached_property
+    def same_twice(self) -> str | None:
+        """The first event, in words, in which a second run of the same plan differs; None where the two are the same.
+
+        Asking runs it once more. Also None where that would prove nothing: for a stored run, in tier
+        T3, and where the limit on real time ended it.
+        """
+        if self.again is None or self.tier == "T3" or self.stopped_by == "real_seconds":
+            return None
+        return difference(self.history, self.again(), self.tier)
 
     def judge(self, *checks: Check) -> tuple[Verdict, ...]:
-        """The verdict of each check (default: ``terminates()``)."""
+        """The verdict of each check (default: ``terminates()``). Before a *fail* is reported, the run is made again."""
         return tuple(judge(self, check) for check in checks or (terminates(),))
 
     def check(self, *checks: Check) -> tuple[Verdict, ...]:

@@ -76,6 +76,7 @@ def _run_of(order: Order, performed: Performed, compared: Compared, notes: JsonO
         abandoned=tuple(world.abandoned),
         refused_hosts=tuple(exchange.refused_hosts),
         notes=notes,
+        again=lambda: perform(order).history,
         **totals(history),
     )
 

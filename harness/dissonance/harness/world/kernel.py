@@ -475,10 +475,11 @@ class World:
     def _take_returned(self) -> None:
         while (entry := self.outside.returned()) is not None:
             strand, generation = entry
-            if strand.outside and generation is None:
-                strand.outside = False
+            if generation is None:
+                strand.outside = strand.parked = False
                 self.outside.discard(strand)
-                self._ready.append(strand)
+                if strand not in self._ready:
+                    self._ready.append(strand)
             elif generation == strand.generation:
                 self._make_ready(strand, woken=True)
 
