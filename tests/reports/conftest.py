@@ -37,6 +37,7 @@ class MadeRun:
 
     history: History
     plan: tuple[dict[str, Any], ...] = ()
+    schedule: int | None = None
     outcome: str = "completed"
     stopped_by: str | None = None
     error: str | None = None

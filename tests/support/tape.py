@@ -157,6 +157,7 @@ def run_of(history: History, result: Any = "done", **changes: Any) -> Run:
         "seed": 0,
         "model": {"name": "Gullible"},
         "plan": ({"id": "r1"},),
+        "schedule": None,
         "outcome": last.outcome if isinstance(last, RunEnded) else "crashed",
         "stopped_by": last.stopped_by if isinstance(last, RunEnded) else None,
         "result": result if ended else None,

@@ -338,7 +338,7 @@ def state() -> dict[str, Any]:
     counters = ("time_ns", "monotonic_ns", "perf_counter_ns")
     kept: dict[str, Any] = {name: getattr(time, name) for name in clocks + counters}
     for module, names in (
-        (threading, ("_allocate_lock", "Lock", "_CRLock", "_start_new_thread", "excepthook", "_time")),
+        (threading, ("_allocate_lock", "Lock", "_CRLock", "_start_new_thread", "_time")),
         (queue, ("SimpleQueue", "time")),
         (pool_module, ("_global_shutdown_lock",)),
         (_thread, ("start_new_thread",)),

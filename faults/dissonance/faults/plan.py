@@ -33,7 +33,9 @@ class FaultPlan(Spec):
     """What is injected in a run: rules that act in this order.
 
     Rules without an id get ``r1``, ``r2``, … by their position (the next free number where another
-    rule has that id). Two rules of one id are an error.
+    rule has that id). Two rules of one id are an error. ``schedule`` seeds the order in which tasks and
+    threads that are ready at the same time run, so that a race is found by one seed and replayed by it
+    (None: first come, first served).
 
     >>> from dissonance.faults import RejectWork, Rule, SlowReply
     >>> plan = FaultPlan(rules=[Rule(at=At(agent="judge"), fault=RejectWork()), Rule(fault=SlowReply(seconds=90))])
@@ -47,6 +49,7 @@ class FaultPlan(Spec):
 
     version: Annotated[Literal[1], Field(alias="schema")] = SCHEMA
     rules: Sequence[Rule] = ()
+    schedule: Annotated[int, Field(ge=0)] | None = None
 
     @field_validator("rules", mode="after")
     @classmethod
@@ -66,7 +69,9 @@ class FaultPlan(Spec):
 
     @model_serializer(mode="plain")
     def _plain(self) -> dict[str, Any]:
-        return {"schema": self.version, "rules": [rule.describe() for rule in self.rules]}
+        rules = [rule.describe() for rule in self.rules]
+        schedule = {} if self.schedule is None else {"schedule": self.schedule}
+        return {"schema": self.version, "rules": rules, **schedule}
 
     def describe(self) -> JsonObject:
         """The plan as JSON data: ``{"schema": 1, "rules": […]}``, as a run folder's ``plan.json``."""
@@ -143,7 +148,7 @@ def as_plan(plan: FaultPlan | Sequence[Rule] | None) -> FaultPlan:
 
 def _told(error: ValidationError, value: object, source: str) -> str:
     fields = {
-        "plan": ["schema", "rules"],
+        "plan": ["schema", "rules", "schedule"],
         "rule": list(Rule.model_fields),
         "at": list(At.model_fields),
         "when": list(When.model_fields),

@@ -70,7 +70,7 @@ def judged(run: Run, names: Sequence[str] | None) -> Tried:
 
 def _of_run(folder: Path, names: Sequence[str] | None) -> Stored:
     run, about = load_run(folder), read_folder(folder).about
-    plan = FaultPlan.from_data({"schema": PLAN_SCHEMA, "rules": run.plan}, source=str(folder / "plan.json"))
+    plan = FaultPlan.load(folder / "plan.json")
     question = str(run.notes.get("question") or "Does it hold under this plan?")
     name = str(run.notes.get("plan") or run.workflow)
     target = run.notes.get("target")

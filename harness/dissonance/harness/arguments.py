@@ -34,6 +34,7 @@ def order_of(
         name=name_of(workflow),
         task=task,
         rules=_rules(plan),
+        schedule=_schedule(getattr(plan, "schedule", None)),
         model=_model(Gullible() if model is None else model),
         seed=_seed(seed),
         limits=_limits(limits),
@@ -61,6 +62,12 @@ def _rules(plan: Plan | Sequence[Interceptor] | None) -> tuple[Interceptor, ...]
             raise BadInput(f"plan: two rules have the id {rule.id!r}; give each its own, or leave the ids out")
         seen.add(rule.id)
     return tuple(rules)
+
+
+def _schedule(schedule: object) -> int | None:
+    if schedule is not None and (isinstance(schedule, bool) or not isinstance(schedule, int)):
+        raise BadInput(f"plan.schedule={schedule!r}: give a whole number, or None")
+    return schedule
 
 
 def _model(model: object) -> Model:

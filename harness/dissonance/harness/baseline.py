@@ -52,4 +52,4 @@ def _key(order: Order, store: Path | None) -> Any:
         workflow = id(workflow)  # type: ignore[assignment]
     agents = order.agents if callable(order.agents) else canonical(order.agents)
     described = content_hash(canonical([order.model.describe(), asdict(order.limits)]))
-    return (workflow, task, described, order.seed, agents, id(order.human), order.allow_hosts, store)
+    return (workflow, task, described, order.seed, order.schedule, agents, id(order.human), order.allow_hosts, store)

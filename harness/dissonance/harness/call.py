@@ -348,7 +348,10 @@ class Interceptor(Protocol):
 
 
 class Plan(Protocol):
-    """A fault plan as the harness sees it: an ordered list of interceptors."""
+    """A fault plan as the harness sees it: an ordered list of interceptors.
+
+    It may also have a ``schedule``, the seed of the order in which what is ready at once runs.
+    """
 
     @property
     def rules(self) -> Sequence[Interceptor]: ...

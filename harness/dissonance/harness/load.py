@@ -33,7 +33,7 @@ def _loaded_baseline(stored: StoredRun) -> Run | None:
     beside = stored.path.parent / str(brief.get("run"))
     if brief.get("run") and (beside / "run.json").is_file():
         return load_run(beside)
-    alone = StoredRun(stored.path, {**stored.about, **brief, "baseline": None}, [], stored.events[:1], stored.bodies)
+    alone = StoredRun(stored.path, {**stored.about, **brief, "baseline": None}, {}, stored.events[:1], stored.bodies)
     return _loaded(alone, None)
 
 
@@ -50,7 +50,8 @@ def _loaded(stored: StoredRun, base: Run | None) -> Run:
         task=about.get("task"),
         seed=about["seed"],
         model=about["model"],
-        plan=tuple(stored.plan),
+        plan=tuple(stored.plan.get("rules", ())),
+        schedule=stored.plan.get("schedule"),
         outcome=about.get("outcome") or "crashed",
         stopped_by=about.get("stopped_by"),
         result=result,

@@ -58,6 +58,7 @@ class Order:
     name: str
     task: Any
     rules: Sequence[Interceptor]
+    schedule: int | None
     model: Model
     seed: int
     limits: Limits
@@ -89,10 +90,11 @@ class Performed:
 
 def perform(order: Order, folder: RunFolder | None = None) -> Performed:
     """Run it. Raises what the caller's own model or interceptor raised, and KeyboardInterrupt, after recording all."""
-    world = World(seconds=order.limits.seconds, real_seconds=order.limits.real_seconds)
+    limits = order.limits
+    world = World(seconds=limits.seconds, real_seconds=limits.real_seconds, shuffle=order.schedule)
     bodies = Bodies(folder.body if folder else None)
     recorder = Recorder(world, bodies, folder.event if folder else None)
-    switch = Switch(order.limits, world)
+    switch = Switch(limits, world)
     exchange = Exchange(world, recorder, order.model, order.rules, order.seed, switch, order.agents)
     recorder.add(
         RunStarted,

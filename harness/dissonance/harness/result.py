@@ -31,7 +31,8 @@ class Run:
     ``calls`` counts requests to ``messages``; ``seconds`` are virtual; ``tokens`` are input and
     output, estimated; ``usd`` is by list prices. ``error`` is what the workflow raised,
     ``error_text`` that or the harness's reason to stop, in a line. ``tier`` with ``demoted_by`` says
-    how far the run repeats. ``faults`` holds the four counters of each rule. ``baseline`` is the
+    how far the run repeats. ``plan`` holds the rules as JSON, ``schedule`` the plan's seed of the order
+    in which tasks and threads run. ``faults`` holds the four counters of each rule. ``baseline`` is the
     same without faults (None where there was no plan, or none was wanted), ``baseline_problem``
     says why it is no use. ``abandoned`` names threads and tasks that would not end,
     ``refused_hosts`` hosts that the workflow tried to reach. ``path`` is the run's folder, None
@@ -43,6 +44,7 @@ class Run:
     seed: int
     model: JsonObject
     plan: tuple[JsonObject, ...]
+    schedule: int | None
     outcome: Outcome
     stopped_by: str | None
     result: Any

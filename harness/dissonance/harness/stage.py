@@ -33,7 +33,9 @@ ALONE = Compared(None, None)
 
 def make(order: Order, compared: Compared, store: Path | None, notes: JsonObject, replay: str) -> Run:
     """Run the order, in a folder below ``store`` (None: in memory alone). ``replay`` is a line with ``{run}`` in it."""
-    plan = {"schema": SCHEMA, "rules": [rule.describe() for rule in order.rules]}
+    plan: dict[str, Any] = {"schema": SCHEMA, "rules": [rule.describe() for rule in order.rules]}
+    if order.schedule is not None:
+        plan["schedule"] = order.schedule
     folder = None if store is None else RunFolder(store, order.name, plan, _about(order, compared, notes))
     try:
         performed = perform(order, folder)
@@ -62,6 +64,7 @@ def _run_of(order: Order, performed: Performed, compared: Compared, notes: JsonO
         seed=order.seed,
         model=getattr(started, "model", {}),
         plan=tuple(plan),
+        schedule=order.schedule,
         outcome=performed.outcome,
         stopped_by=performed.stopped_by,
         result=performed.result,

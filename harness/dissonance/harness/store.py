@@ -21,6 +21,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +66,15 @@ class RunFolder:
         _write(self.path / "run.json", {**self._about, **summary})
 
 
+@dataclass(frozen=True, slots=True)
 class StoredRun:
-    """What a run's folder holds, read back. ``about`` is ``run.json``, ``plan`` the rules of ``plan.json``."""
+    """What a run's folder holds, read back. ``about`` is ``run.json``, ``plan`` is ``plan.json``."""
 
-    def __init__(
-        self, path: Path, about: dict[str, Any], plan: list[dict[str, Any]], events: list[Event], bodies: Bodies
-    ):
-        self.path = path
-        self.about = about
-        self.plan = plan
-        self.events = events
-        self.bodies = bodies
+    path: Path
+    about: dict[str, Any]
+    plan: dict[str, Any]
+    events: list[Event]
+    bodies: Bodies
 
 
 def read_folder(path: str | Path) -> StoredRun:
@@ -90,7 +89,7 @@ def read_folder(path: str | Path) -> StoredRun:
             f"{folder / 'run.json'}: schema is {about.get('schema')!r}, but this version reads {SCHEMA}; "
             "run the plan again with `dissonance replay`"
         )
-    plan = _read(folder / "plan.json").get("rules", [])
+    plan = _read(folder / "plan.json")
     events = read_events(_bytes(folder / "history.jsonl"), str(folder / "history.jsonl"))
     return StoredRun(folder.resolve(), about, plan, events, _read_bodies(folder / "bodies" / "parts.jsonl"))
 

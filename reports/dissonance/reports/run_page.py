@@ -85,9 +85,12 @@ def plan_sentence(rules: Sequence[JsonObject]) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def plan_download(name: str, rules: Sequence[JsonObject]) -> Download:
+def plan_download(name: str, rules: Sequence[JsonObject], schedule: int | None = None) -> Download:
     """A stored plan as a file in the page, for ``dissonance replay``."""
-    text = json.dumps({"schema": SCHEMA, "rules": list(rules)}, indent=2, ensure_ascii=False) + "\n"
+    plan: dict[str, object] = {"schema": SCHEMA, "rules": list(rules)}
+    if schedule is not None:
+        plan["schedule"] = schedule
+    text = json.dumps(plan, indent=2, ensure_ascii=False) + "\n"
     return Download(filename=f"{name}.plan.json", media_type="application/json", content=text.encode())
 
 
@@ -232,4 +235,4 @@ def _row(case: Case) -> dict[str, str | int | float]:
 def _downloads(cases: Sequence[Case]) -> Iterator[Download]:
     for case in cases:
         if case.run.plan:
-            yield plan_download(slug(case.name), case.run.plan)
+            yield plan_download(slug(case.name), case.run.plan, case.run.schedule)

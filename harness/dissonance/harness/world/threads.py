@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -53,7 +54,8 @@ def _start_thread(thread: threading.Thread, strand: Strand, bootstrap: Callable[
             thread.run = own  # type: ignore[method-assign]
         registered.release()
         if strand.world.attach(strand):
-            thread.run()
+            with contextlib.suppress(RunStopped):  # here: a thread that was given up may end after its world
+                thread.run()
 
     def live() -> None:
         try:
@@ -105,14 +107,6 @@ def _strand_is_alive(thread: threading.Thread) -> bool:
     return _is_alive(thread) if strand is None or current_strand() is None else not strand.done
 
 
-def _without_run_stopped(hook: Callable[[Any], Any]) -> Callable[[Any], None]:
-    def quiet(args: Any) -> None:
-        if not issubclass(args.exc_type, RunStopped):
-            hook(args)
-
-    return quiet
-
-
 def forget_thread(thread: threading.Thread) -> None:
     """Nobody is to wait for a thread that does not end, least of all the interpreter when it exits."""
     locks: set[Any] = getattr(threading, "_shutdown_locks", set())
@@ -128,5 +122,4 @@ def install_threads(patches: Patches) -> None:
     patches.set(_thread, "start_new_thread", _start)
     patches.set(threading.Thread, "join", _join_strand)
     patches.set(threading.Thread, "is_alive", _strand_is_alive)
-    patches.set(threading, "excepthook", _without_run_stopped(threading.excepthook))
     patches.set(queue, "SimpleQueue", VirtualQueue)
