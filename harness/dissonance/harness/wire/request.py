@@ -96,7 +96,7 @@ def _authenticated(sent: dict[str, str]) -> bool:
 
 def _parse(body: bytes) -> JsonObject | Reply:
     try:
-        content = from_json(body, allow_inf_nan=False)
+        content = from_json(body, allow_inf_nan=False, cache_strings="keys")  # texts are long, and seldom equal
     except ValueError as error:
         return invalid_request(f"The request body is not valid JSON: {error}")
     if not isinstance(content, dict):
