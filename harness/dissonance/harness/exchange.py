@@ -25,6 +25,7 @@ from .recorder import Recorder
 from .wire.catalog import cost, models_reply
 from .wire.complete import complete
 from .wire.drivers import Delivery
+from .wire.growing import GrowingParser
 from .wire.render import Chunk, Performance, first_difference, render
 from .wire.request import Request, read_request
 from .wire.tokens import Measured, Meter
@@ -100,13 +101,14 @@ class Exchange:
         self.counts = {rule.id: FaultCount() for rule in self.rules}
         self._ordinals = Ordinals()
         self._meter = Meter()
+        self._parser = GrowingParser()
 
     # --- Wire -------------------------------------------------------------------------------
 
     def api(self, method: str, path: str, headers: Any, body: bytes) -> Delivery:
         """The reply to a request of the Messages API. Raises :class:`RunStopped` once the run is to end."""
         self.switch.check()
-        request = read_request(method, path, headers, body)
+        request = read_request(method, path, headers, body, self._parser.parse)
         if isinstance(request, Reply):
             return self._unrecorded(request)
         if is_thread_request(request):

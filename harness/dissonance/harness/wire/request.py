@@ -6,14 +6,14 @@ asks of the body itself is in ``validate``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl, unquote
-
-from pydantic_core import from_json
 
 from dissonance.harness.call import Endpoint, JsonObject, Reply
 
+from .growing import parse_json
 from .table import error_reply, invalid_request
 
 __all__ = ["MAX_BYTES", "Request", "read_request"]
@@ -43,8 +43,14 @@ class Request:
     version: str
 
 
-def read_request(method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes) -> Request | Reply:
-    """The request, or the API's refusal of it.
+def read_request(
+    method: str,
+    path: str,
+    headers: Iterable[tuple[str, str]],
+    body: bytes,
+    parse: Callable[[bytes], Any] = parse_json,
+) -> Request | Reply:
+    """The request, or the API's refusal of it. ``parse`` reads its JSON (see ``growing``).
 
     ``path`` may have a query and, before ``/v1/``, a gateway's prefix. Refused, in this order: an
     unknown path (404, which says what is simulated), a wrong method (405), no credentials (401),
@@ -64,7 +70,7 @@ def read_request(method: str, path: str, headers: Iterable[tuple[str, str]], bod
     version = sent.get("anthropic-version", "")
     if not version:
         return invalid_request("anthropic-version: header is required")
-    content = _parse(body) if expected == "POST" else _query(query, model)
+    content = _parse(body, parse) if expected == "POST" else _query(query, model)
     if isinstance(content, Reply):
         return content
     retry = _retry(sent)
@@ -94,9 +100,9 @@ def _authenticated(sent: dict[str, str]) -> bool:
     return (scheme.lower() == "bearer" and bool(token.strip())) or bool(sent.get("x-api-key", "").strip())
 
 
-def _parse(body: bytes) -> JsonObject | Reply:
+def _parse(body: bytes, parse: Callable[[bytes], Any]) -> JsonObject | Reply:
     try:
-        content = from_json(body, allow_inf_nan=False, cache_strings="keys")  # texts are long, and seldom equal
+        content = parse(body)
     except ValueError as error:
         return invalid_request(f"The request body is not valid JSON: {error}")
     if not isinstance(content, dict):

@@ -9,7 +9,9 @@ holds the first of them.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
+from operator import is_
 from typing import Any
 
 __all__ = ["Refused", "check_messages"]
@@ -30,7 +32,23 @@ def check_messages(messages: Any, *, strict: bool) -> None:
         raise Refused("messages: at least one message is required")
     if len(messages) > MAX_MESSAGES:
         raise Refused(f"messages: List should have at most {MAX_MESSAGES} items after validation, not {len(messages)}")
-    _Turns(strict).read(messages)
+    turns, start = _begun(messages, strict)
+    turns.read(messages, start)
+    if len(messages) >= _LONG and turns.role == "user":
+        _checked.appendleft((messages, turns))
+
+
+_LONG = 32  # messages: what is shorter is checked anew as fast
+_checked: deque[tuple[list[Any], _Turns]] = deque(maxlen=8)
+"""Conversations that were found right, the latest first, and where that left off."""
+
+
+def _begun(messages: list[Any], strict: bool) -> tuple[_Turns, int]:
+    """A copy of where the check of a conversation left off that this one, by its very objects, goes on from."""
+    for known, turns in _checked:
+        if turns.strict is strict and len(known) <= len(messages) and all(map(is_, known, messages)):
+            return turns.copy(), len(known)
+    return _Turns(strict), 0
 
 
 class _Turns:
@@ -47,11 +65,19 @@ class _Turns:
         self.answered: set[str] = set()
         self.results_over = False  # other content has come in this user turn: later results do not count
         self.seen: set[str] = set()
+        self.before = ""  # the role of the message before, a system message aside
 
-    def read(self, messages: list[Any]) -> None:
+    def copy(self) -> _Turns:
+        other = _Turns(self.strict)
+        vars(other).update(vars(self))
+        other.asked, other.answered, other.seen = {**self.asked}, {*self.answered}, {*self.seen}
+        return other
+
+    def read(self, messages: list[Any], start: int = 0) -> None:
+        """Check the messages from ``start`` on; those before have been read."""
         last = len(messages) - 1
-        role = ""
-        for index, message in enumerate(messages):
+        role = self.before
+        for index, message in enumerate(messages[start:], start):
             try:
                 now, content = message["role"], message["content"]
             except (KeyError, TypeError):
@@ -70,6 +96,7 @@ class _Turns:
                 self._blocks(content, now, index)
             else:
                 raise Refused(f"messages.{index}.content: Input should be a valid list")
+        self.before = role
         if not self.role:
             raise Refused('messages: first message must use the "user" role')
         if self.asked and (self.role == "assistant" or len(self.answered) < len(self.asked)):
