@@ -221,6 +221,22 @@ def test_the_call_after_the_last_allowed_one_is_refused() -> None:
     assert made(for_ever, limits=Limits(calls=7)).calls == 7
 
 
+async def leaves_a_task(task: str) -> None:
+    async def slow_to_end() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(30)
+
+    left = asyncio.create_task(slow_to_end())
+    await asyncio.sleep(5)
+    assert not left.done()
+
+
+def test_what_a_workflow_leaves_behind_is_not_counted_as_its_time() -> None:
+    assert (made(leaves_a_task).seconds, made(leaves_a_task).abandoned) == (5.0, ())
+
+
 async def deadlock(task: str) -> None:
     await async_ask()
     await asyncio.get_running_loop().create_future()

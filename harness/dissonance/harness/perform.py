@@ -69,12 +69,13 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Performed:
-    """How it went. ``exception`` is what the workflow raised; ``interrupt`` what the user's keyboard did."""
+    """How it went. ``exception`` is what the workflow raised; ``seconds`` when it ended, before leftovers were ended."""
 
     outcome: Outcome
     stopped_by: str | None
     result: Any
     exception: BaseException | None
+    seconds: float
     history: History
     exchange: Exchange
     world: World
@@ -106,11 +107,12 @@ def perform(order: Order, folder: RunFolder | None = None) -> Performed:
     )
     result: Any = None
     exception: BaseException | None = None
+    ended = _End(world)
     try:
-        result = _play(order, world, exchange, recorder)
+        result = _play(order, world, exchange, recorder, ended)
     except BaseException as error:
         exception = error
-    performed = _concluded(result, exception, recorder, exchange)
+    performed = _concluded(result, exception, ended.seconds, recorder, exchange)
     if exchange.broken is not None:
         raise exchange.broken
     if isinstance(exception, KeyboardInterrupt):
@@ -118,7 +120,7 @@ def perform(order: Order, folder: RunFolder | None = None) -> Performed:
     return performed
 
 
-def _play(order: Order, world: World, exchange: Exchange, recorder: Recorder) -> Any:
+def _play(order: Order, world: World, exchange: Exchange, recorder: Recorder, ended: _End) -> Any:
     with ExitStack() as stack:
         stack.enter_context(routed())
         patches = stack.enter_context(inside(world))
@@ -127,17 +129,35 @@ def _play(order: Order, world: World, exchange: Exchange, recorder: Recorder) ->
         stack.enter_context(_Key())
         stack.enter_context(_Randomness(order.seed))
         stack.enter_context(_Listening(recorder, world))
-        result = start(order.workflow, order.task, order.human)
+        with ended:
+            result = start(order.workflow, order.task, order.human)
         if inspect.isawaitable(result):
-            result = complete(world, result if inspect.iscoroutine(result) else _awaited(result))
+            result = complete(world, _awaited(result, ended))
         return result
 
 
-async def _awaited(result: Awaitable[T]) -> T:
-    return await result
+async def _awaited(result: Awaitable[T], ended: _End) -> T:
+    with ended:
+        return await result
 
 
-def _concluded(result: Any, exception: BaseException | None, recorder: Recorder, exchange: Exchange) -> Performed:
+class _End:
+    """Notes when the workflow itself ended: what it left behind may take time to end, too."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.seconds = 0.0
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = self._world.now
+
+
+def _concluded(
+    result: Any, exception: BaseException | None, seconds: float, recorder: Recorder, exchange: Exchange
+) -> Performed:
     stop = exchange.switch.stopped or exchange.world.ending
     if stop is None and isinstance(exception, RunStopped):
         stop = exception
@@ -150,6 +170,7 @@ def _concluded(result: Any, exception: BaseException | None, recorder: Recorder,
         stopped_by=stopped_by,
         result=result,
         exception=exception,
+        seconds=seconds,
         history=recorder.history,
         exchange=exchange,
         world=exchange.world,

@@ -57,7 +57,8 @@ def _run_of(order: Order, performed: Performed, compared: Compared, notes: JsonO
     base = compared.run
     if len(order.rules) == 1 and base is not None and world.tier != "T3":
         counts[order.rules[0].id].observed = observed(history, base.history, order.rules[0].id)
-    started = history[0]
+    started, sums = history[0], totals(history)
+    sums["seconds"] = performed.seconds
     return Run(
         workflow=order.name,
         task=order.task,
@@ -80,7 +81,7 @@ def _run_of(order: Order, performed: Performed, compared: Compared, notes: JsonO
         refused_hosts=tuple(exchange.refused_hosts),
         notes=notes,
         again=lambda: perform(order).history,
-        **totals(history),
+        **sums,
     )
 
 
