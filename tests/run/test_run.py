@@ -447,6 +447,16 @@ def test_a_failure_is_run_again_before_it_is_reported() -> None:
     assert done.same_twice is None
 
 
+def test_a_failure_is_run_again_also_from_within_a_running_loop() -> None:
+    done = made(for_ever, limits=Limits(calls=5))
+
+    async def inside() -> None:
+        (verdict,) = done.judge(terminates())
+        assert (verdict.status, done.same_twice) == ("fail", None)
+
+    asyncio.run(inside())
+
+
 def test_a_failure_that_does_not_repeat_is_unknown_and_says_where() -> None:
     rounds: list[str] = []
 
