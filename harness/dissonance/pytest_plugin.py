@@ -7,7 +7,9 @@
         run = dissonance.run(review, "draft the notice", plan=[Rule(at=At(agent="judge"), fault=RejectWork())])
         run.check(terminates(within_calls=25))
 
-``--dissonance-seed=N`` is the seed of the runs that are given none. ``--dissonance-replay=PLAN`` puts the plan
+``--dissonance-prove`` repeats the tests in a second process with another ``PYTHONHASHSEED``, and fails
+where a run has another history there (examples that Hypothesis draws must not be drawn anew: use
+``derandomize=True``). ``--dissonance-seed=N`` is the seed of the runs that are given none. ``--dissonance-replay=PLAN`` puts the plan
 of a stored run, or any plan, in the place of those that one selected test gives to its runs.
 
 A test may be async: one that is marked ``chaos`` or takes the fixture is run to its end here, in real
@@ -18,8 +20,12 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Coroutine, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from os.path import relpath
 from pathlib import Path
@@ -78,6 +84,8 @@ class Dissonance:
         made = _blocking(workflow, task, plan=plan, seed=seed, **options)
         if made.replay_line is not None:
             state.replay_line = made.replay_line
+        if made.path is not None:
+            state.made(item.nodeid, made.path)
         _discard_if_nothing_fired(made)
         return made
 
@@ -134,7 +142,19 @@ class _State:
     replay: _Replay | None = None
     replayed: bool = False
     refusal: str | None = None
+    runs: dict[str, list[Path]] = field(default_factory=dict)
+    proof: list[str] = field(default_factory=list)
 
+    def made(self, test: str, run: Path) -> None:
+        """A test made a run; a second process, which is there to prove the first, also says so in its file."""
+        self.runs.setdefault(test, []).append(run)
+        if _PROOF in os.environ:
+            with open(os.environ[_PROOF], "a") as file:
+                file.write(json.dumps([test, str(run)]) + "\n")
+
+
+_PROOF = "DISSONANCE_PROOF"
+"""Environment variable of the second process: the file in which it names its runs."""
 
 _STATE = pytest.StashKey[_State]()
 
@@ -148,6 +168,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="seed of the runs that are given none (default: 0)",
     )
     group.addoption(
+        "--dissonance-prove",
+        action="store_true",
+        help="repeat the tests that made runs in a second process, in which strings hash otherwise: both must agree",
+    )
+    group.addoption(
         "--dissonance-replay",
         metavar="PLAN",
         help="play the plan of this run's folder, or of this plan.json, in place of the selected test's own",
@@ -157,6 +182,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     config.stash[_STATE] = _State()
+    if config.getoption("dissonance_prove") and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("--dissonance-prove: the runs of several workers are not compared; leave -n out")
     given = config.getoption("dissonance_replay")
     if given is not None and not _plan_path(config, given).is_file():
         raise pytest.UsageError(
@@ -213,6 +240,59 @@ def _stored_seed(about: Path) -> int | None:
         return int(json.loads(about.read_bytes())["seed"])
     except (OSError, ValueError, LookupError, TypeError):
         raise pytest.UsageError(f"--dissonance-replay: {about} has no seed: the run's folder is damaged") from None
+
+
+# --- the proof --------------------------------------------------------------------------------
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Repeat the tests that made runs, and compare what was recorded."""
+    state = session.config.stash[_STATE]
+    if not session.config.getoption("dissonance_prove") or not state.runs or _PROOF in os.environ:
+        return
+    again = _repeated(session.config, state)
+    found = [line for test, runs in state.runs.items() for line in _compared(test, runs, again)]
+    state.proof = found or ["proved: a second process, in which strings hash otherwise, recorded the same"]
+    if found:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _repeated(config: pytest.Config, state: _State) -> dict[str, list[Path]]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "runs"
+        seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+        given = config.getoption("dissonance_seed")
+        options = [] if given is None else [f"--dissonance-seed={given}"]
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *state.runs],
+            cwd=config.rootpath,
+            env={**os.environ, "PYTHONHASHSEED": seed, _PROOF: str(file)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        lines = file.read_text().splitlines() if file.exists() else []
+    runs: dict[str, list[Path]] = {}
+    for test, run in map(json.loads, lines):
+        runs.setdefault(test, []).append(Path(run))
+    return runs
+
+
+def _compared(test: str, runs: list[Path], again: dict[str, list[Path]]) -> list[str]:
+    from dissonance.harness import load_run
+    from dissonance.harness.same import difference
+
+    others = again.get(test, [])
+    if len(runs) != len(others):
+        return [f"not proved: {test} made {len(runs)} runs, and {len(others)} in a second process"]
+    pairs = ((load_run(one), load_run(other)) for one, other in zip(runs, others, strict=True))
+    found = (difference(one.history, other.history, one.tier) for one, other in pairs)
+    return [f"not proved: {test}: a second process differs at {each}" for each in found if each]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash[_STATE].proof:
+        terminalreporter.write_line(f"dissonance: {line}")
 
 
 # --- the current test -------------------------------------------------------------------------

@@ -35,6 +35,7 @@ class Given:
     seed: int | None = None
     limits: Sequence[str] = ()
     as_json: bool = False
+    prove: bool = False
 
     def task_or(self, stored: object) -> Any:
         """The task that is given, else that of a stored run."""
@@ -53,6 +54,7 @@ def probe_target(given: Given, plan: Path | None) -> int:
         store=out / "runs",
         seed=given.seed or 0,
         limits=read_limits(given.limits, Limits()),
+        prove=given.prove,
     )
     return _told(_tried_on(order, plans, given.as_json), out, given.as_json)
 

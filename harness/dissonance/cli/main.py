@@ -39,6 +39,8 @@ _Limit = Annotated[
     typer.Option("--limit", metavar="NAME=N", help="Stop a run there: calls, seconds, tokens, usd or real_seconds."),
 ]
 
+_Prove = Annotated[bool, typer.Option("--prove", help="Make each run twice, in two processes that must agree.")]
+
 
 @app.command()
 def run(
@@ -47,13 +49,14 @@ def run(
     quick: Annotated[bool, typer.Option("--quick", help="Few seeds: a look.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Many seeds: narrow intervals.")] = False,
     seeds: Annotated[int | None, typer.Option(help="Runs of each arm.")] = None,
+    prove: _Prove = False,
 ) -> int:
     """Run experiments and write one report."""
     if quick and full:
         raise typer.BadParameter("--quick and --full are both given; give one of them")
     from .experiment import run_named
 
-    return run_named(experiments or [], out, "quick" if quick else "full" if full else "default", seeds)
+    return run_named(experiments or [], out, "quick" if quick else "full" if full else "default", seeds, prove)
 
 
 @app.command()
@@ -67,6 +70,7 @@ def probe(
     as_json: _Json = False,
     seed: _Seed = None,
     limit: _Limit = None,
+    prove: _Prove = False,
 ) -> int:
     """Try the standard battery of faults on a workflow of yours."""
     from .commands import Given, probe_target
@@ -80,6 +84,7 @@ def probe(
         seed=seed,
         as_json=as_json,
         limits=limit or (),
+        prove=prove,
     )
     return probe_target(given, plan)
 

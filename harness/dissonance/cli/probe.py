@@ -16,6 +16,7 @@ from dissonance.harness.errors import BadInput
 
 from .catalogue import checks
 from .killed import complete_killed, newest_folders
+from .proof import HASH_SEEDS, proved
 from .results import Tried
 from .target import Target
 from .worker import Gone, HarnessBroke, Worker
@@ -36,20 +37,26 @@ _ADVICE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is probed: ``store`` is the folder that the runs' folders are made in."""
+    """What is probed: ``store`` is the folder that the runs' folders are made in; ``prove``: each run twice."""
 
     target: Target
     task: Any
     store: Path
     seed: int = 0
     limits: Limits = field(default_factory=Limits)
+    prove: bool = False
 
 
 class Probe(AbstractContextManager["Probe"]):
     """A workflow under test, and the child process that it runs in, which is replaced when it dies."""
 
-    def __init__(self, order: Order, tell: Callable[[str], None]) -> None:
+    def __init__(self, order: Order, tell: Callable[[str], None], hash_seed: str | None = None) -> None:
         self._order = order
+        self._hash_seed = HASH_SEEDS[0] if order.prove else hash_seed
+        self._twin: Probe | None = None
+        if order.prove:
+            again = replace(order, prove=False, store=order.store / "again")
+            self._twin = Probe(again, lambda line: None, HASH_SEEDS[1])
         self._tell = tell
         self._took = self._baseline_took = 0.0
         self._worker: Worker | None = None
@@ -60,6 +67,8 @@ class Probe(AbstractContextManager["Probe"]):
     def __exit__(self, *_: object) -> None:
         if self._worker is not None:
             self._worker.kill()
+        if self._twin is not None:
+            self._twin.__exit__()
 
     def baseline(self) -> Tried:
         """The run without any fault; *unknown* where it does not come to its end. Raises BadInput for the target."""
@@ -67,7 +76,7 @@ class Probe(AbstractContextManager["Probe"]):
         tried = self.attempt(bare)
         self._baseline_took = self._took
         if tried.run is not None and tried.run.outcome in ("completed", "paused"):
-            return tried
+            return tried  # whose only verdict, if any, is that it is not proved
         return replace(tried, verdicts=(_broken(tried),))
 
     def attempt_all(self, plans: Sequence[BatteryPlan]) -> Iterator[Tried]:
@@ -79,7 +88,11 @@ class Probe(AbstractContextManager["Probe"]):
             yield replace(tried, applicable=not (doubtful and len(plans) > 1))
 
     def attempt(self, plan: BatteryPlan) -> Tried:
-        """One run under one plan."""
+        """One run under one plan; if asked for, proved by another one in a process of its own."""
+        tried = self._attempt(plan)
+        return tried if self._twin is None else proved(tried, self._twin.attempt(plan))
+
+    def _attempt(self, plan: BatteryPlan) -> Tried:
         before = newest_folders(self._order.store)
         worker = self._running()
         began = time.monotonic()
@@ -122,7 +135,7 @@ class Probe(AbstractContextManager["Probe"]):
 
     def _running(self) -> Worker:
         if self._worker is None:
-            self._worker = Worker(self._tell)
+            self._worker = Worker(self._tell, self._hash_seed)
             try:
                 self._worker.ask({"do": "load", "target": self._order.target.text}, IMPORT_SECONDS)
             except Gone as gone:

@@ -16,7 +16,7 @@ from dissonance.reports.words import count, dollars, duration
 from .console import console
 from .results import Findings, Tried
 
-__all__ = ["show_findings", "show_report"]
+__all__ = ["show_findings", "show_proof", "show_report"]
 
 _STYLE = {"pass": "green", "fail": "bold red", "unknown": "yellow", "not applicable": "dim"}
 
@@ -43,6 +43,11 @@ def show_report(page: Path, findings: Iterable[tuple[Status, str]]) -> None:
     for status, sentence in findings:
         out.print(Text.assemble((f"{SAID[status]:10}", _STYLE[status]), sentence))
     out.print(Text(f"Report: {page}"), soft_wrap=True)
+
+
+def show_proof(told: str) -> None:
+    """Whether a second process agreed."""
+    console().print(Text(told), soft_wrap=True)
 
 
 def _table(tried: Sequence[Tried]) -> Table:

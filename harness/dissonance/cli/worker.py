@@ -17,6 +17,8 @@ from typing import IO, Any, Self
 
 from dissonance.harness.errors import BadInput, DissonanceError
 
+from .proof import hashing
+
 __all__ = ["Gone", "HarnessBroke", "Worker"]
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)')
@@ -45,7 +47,7 @@ class Worker:
     ``tell`` gets each line that the workflow prints.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, tell: Callable[[str], None], hash_seed: str | None = None) -> None:
         self._tell = tell
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._tail: deque[str] = deque(maxlen=_TAIL)
@@ -56,6 +58,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            env=hashing(hash_seed),
         )
         assert self._process.stdout is not None and self._process.stderr is not None
         self._pumps = [
