@@ -17,13 +17,14 @@ from dissonance.patterns import (
     SelfReportedBudget,
     Step,
     StepBudget,
+    StepGuard,
     Stop,
     ToolCall,
 )
 from dissonance.patterns.guards import Rounds
 
 
-def fires_at(guard: Guard, steps: Sequence[Step]) -> int | None:
+def fires_at(guard: StepGuard, steps: Sequence[Step]) -> int | None:
     """The index, from 1, of the first step at which the guard fires."""
     watch = guard.start()
     return next((step.index for step in steps if watch(step) is not None), None)
@@ -76,7 +77,7 @@ def passing(*passed: int) -> list[Step]:
         pytest.param(SelfReportedBudget(2), outputs(*["x"] * 9), None, id="self: a forgotten count is none"),
     ],
 )  # fmt: skip
-def test_fires(guard: Guard, steps: list[Step], fires: int | None) -> None:
+def test_fires(guard: StepGuard, steps: list[Step], fires: int | None) -> None:
     assert fires_at(guard, steps) == fires
 
 

@@ -16,7 +16,9 @@ from dissonance.patterns import (
     Guard,
     MonotonicProgress,
     Outcome,
+    Provenance,
     SelfReportedBudget,
+    Source,
     StepBudget,
     Usage,
     delegation,
@@ -61,7 +63,14 @@ def test_tool_loop_runs_the_tools_and_answers(wire: Wire) -> None:
         {"researcher": [wire.use(("search", {"query": "ACME"}), ("lookup", {"key": "k"}), text="Looking."), "Found."]}
     )
     outcome = asyncio.run(tool_loop(client, RESEARCHER, tools=[search, lookup])("Find ACME."))
-    assert outcome == Outcome(output="Found.", finished=True, steps=1, usage=Usage(2, 20, 4))
+    sources = (Source('search({"query": "ACME"})', verified=True), Source('lookup({"key": "k"})', verified=True))
+    assert outcome == Outcome(
+        output="Found.",
+        finished=True,
+        steps=1,
+        usage=Usage(2, 20, 4),
+        provenance=Provenance(by="researcher", sources=sources),
+    )
     assert wire.requests[1]["messages"] == [
         {"role": "user", "content": "Find ACME."},
         {

@@ -3,7 +3,8 @@
 Each pattern is an async callable ``task -> Outcome`` with its agents, tools and guards already in it, so
 patterns nest: a pattern is a worker of another. This package knows nothing of the harness that tests it.
 
-* ``Agent``: a role; ``DamagedReply`` is what it raises rather than pass damage on.
+* ``Agent``: a role; ``DamagedReply`` is what it raises rather than pass damage on. ``solo`` makes it a pattern:
+  its tools are run, its answer is typed and has a ``Provenance``.
 * ``supervise``: workers, a gate of deterministic checks and then a judge; accept, retry, reassign, escalate.
 * ``tool_loop``, ``handoff``, ``delegation``: building blocks under the same guards.
 * ``StepBudget``, ``CycleDetector``, ``MonotonicProgress``: the guards, each of which may be left out.
@@ -15,12 +16,18 @@ A guard that fires names itself in ``stopped_by``; it and each call for a human 
 from .agent import Agent, Effort
 from .gate import JUDGE, Check, Decision, Judgement, Ruling, Signal, conforms, contains
 from .guards import (
+    CallGuard,
     CycleDetector,
     Guard,
+    Meter,
     MonotonicProgress,
+    OutputGuard,
+    Refused,
     SelfReportedBudget,
     StepBudget,
+    StepGuard,
     Stop,
+    TimeBox,
     Watch,
     progress_made,
     state_of,
@@ -28,7 +35,10 @@ from .guards import (
 from .loops import Delegated, delegation, handoff, tool_loop
 from .outcome import Outcome, Pattern, PatternError, Unfinished, Usage
 from .pool import Worker, worker
+from .provenance import Provenance, Source
+from .question import Halted, Question
 from .reply import Answer, Damage, DamagedReply, ToolCall
+from .solo import solo
 from .step import Step, normalised
 from .supervise import supervise
 from .supervised import Attempt, Escalated, Supervised
@@ -39,6 +49,7 @@ __all__ = [
     "Agent",
     "Answer",
     "Attempt",
+    "CallGuard",
     "Check",
     "CycleDetector",
     "Damage",
@@ -48,18 +59,27 @@ __all__ = [
     "Effort",
     "Escalated",
     "Guard",
+    "Halted",
     "Judgement",
+    "Meter",
     "MonotonicProgress",
     "Outcome",
+    "OutputGuard",
     "Pattern",
     "PatternError",
+    "Provenance",
+    "Question",
+    "Refused",
     "Ruling",
     "SelfReportedBudget",
     "Signal",
+    "Source",
     "Step",
     "StepBudget",
+    "StepGuard",
     "Stop",
     "Supervised",
+    "TimeBox",
     "ToolCall",
     "ToolFunction",
     "Unfinished",
@@ -72,6 +92,7 @@ __all__ = [
     "handoff",
     "normalised",
     "progress_made",
+    "solo",
     "state_of",
     "supervise",
     "tool_loop",

@@ -17,12 +17,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar, overload
 
-from anthropic import AsyncAnthropic, Omit, omit, transform_schema
-from anthropic.types import MessageParam, OutputConfigParam, ToolParam
+from anthropic import AsyncAnthropic
+from anthropic.types import MessageParam, ToolParam
 from pydantic import BaseModel
 
-from .outcome import Usage
+from .outcome import NO_USAGE
+from .question import Question, admitted, settle
 from .reply import Answer, DamagedReply, read
+from .tools import ToolFunction
 
 __all__ = ["Agent", "Effort"]
 
@@ -40,7 +42,10 @@ class Agent:
     ``name`` (1 to 48 letters, digits, ``_`` or ``-``) opens its system prompt, ``instructions`` follow.
     ``effort`` None leaves the model's default. ``max_tokens`` bounds one reply; over about 21,000 the
     SDK wants ``stream=True``. ``tries`` (from 1) is how often a question is put while its reply is
-    damaged in a way that may pass.
+    damaged in a way that may pass. ``tools`` are functions that it may call where its pattern runs tools
+    (``solo``, workers, stages, branches). ``call_budget`` (from 1) and ``token_budget`` (input and output, from 1)
+    bound what it may use in one run of its pattern; the orchestrator counts, and stops it at the first call
+    after a bound is reached.
 
     >>> Agent("judge", "Accept a notice only if it names a date.").system
     'You are the judge. Accept a notice only if it names a date.'
@@ -53,13 +58,16 @@ class Agent:
     max_tokens: int = 4096
     stream: bool = False
     tries: int = 2
+    tools: tuple[ToolFunction, ...] = ()
+    call_budget: int | None = None
+    token_budget: int | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"name={self.name!r}: an agent's name has 1 to 48 letters, digits, '_' or '-'")
-        for field in ("max_tokens", "tries"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field}={getattr(self, field)!r}: give 1 or more")
+        for field in ("max_tokens", "tries", "call_budget", "token_budget"):
+            if (value := getattr(self, field)) is not None and value < 1:
+                raise ValueError(f"{field}={value!r}: give 1 or more")
 
     @property
     def system(self) -> str:
@@ -81,6 +89,15 @@ class Agent:
         *,
         tools: Sequence[ToolParam] = (),
     ) -> Answer[None]: ...
+    @overload
+    async def ask(
+        self,
+        client: AsyncAnthropic,
+        prompt: str | Sequence[MessageParam],
+        schema: type[M] | None,
+        *,
+        tools: Sequence[ToolParam],
+    ) -> Answer[M | None]: ...
     async def ask(
         self,
         client: AsyncAnthropic,
@@ -89,72 +106,49 @@ class Agent:
         *,
         tools: Sequence[ToolParam] = (),
     ) -> Answer[Any]:
-        """Ask once; the answer's ``data`` is a validated ``schema`` where one is given.
+        """Ask once; the answer's ``data`` is a validated ``schema`` where one is given and no tool is asked for.
 
         Raises DamagedReply when the last of ``tries`` replies is damaged, or at once where asking
-        again can't help; its ``usage`` counts all of them.
+        again can't help; its ``usage`` counts all of them. Raises Halted where a guard of a pattern
+        around it refuses the call.
         """
-        spent, left = Usage(), self.tries
+        messages: list[MessageParam] = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else [*prompt]
+        question = Question(self, client, tuple(messages), tuple(tools), schema)
+        left = self.tries
         while True:
             left -= 1
+            question = await admitted(question)
             try:
-                answer = read(self.name, await self._send(client, prompt, schema, tools), schema, tools=bool(tools))
+                answer = read(self.name, await _send(question), schema, tools=bool(tools))
             except DamagedReply as damage:
-                spent = damage.usage = damage.usage + spent
+                settle(question, damage.usage, damage)
+                question = replace(question, spent=question.spent + damage.usage)
+                damage.usage = question.spent
                 if not left or not damage.transient:
                     raise
+            except BaseException as error:
+                settle(question, NO_USAGE, error)
+                raise
             else:
-                return replace(answer, usage=answer.usage + spent)
+                settle(question, answer.usage)
+                return replace(answer, usage=answer.usage + question.spent, asked=question.messages)
 
-    async def _send(
-        self,
-        client: AsyncAnthropic,
-        prompt: str | Sequence[MessageParam],
-        schema: type[BaseModel] | None,
-        tools: Sequence[ToolParam],
-    ) -> object:
-        messages: Sequence[MessageParam] = (
-            [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
-        )
-        if self.stream:
-            return await self._stream(client, messages, self._config(schema), tools or omit)
+
+async def _send(question: Question) -> object:
+    agent, client = question.agent, question.client
+    if agent.stream:
+        return await _stream(question)
+    try:
+        return await client.messages.create(max_tokens=agent.max_tokens, **question.request())
+    except json.JSONDecodeError as error:
+        raise DamagedReply(agent.name, "unreadable", f"the body is no JSON: {error}") from error
+
+
+async def _stream(question: Question) -> object:
+    agent = question.agent
+    async with question.client.messages.stream(max_tokens=agent.max_tokens, **question.request()) as stream:
         try:
-            return await client.messages.create(
-                model=self.model,
-                max_tokens=self.max_tokens,
-                system=self.system,
-                messages=messages,
-                tools=tools or omit,
-                output_config=self._config(schema),
-            )
-        except json.JSONDecodeError as error:
-            raise DamagedReply(self.name, "unreadable", f"the body is no JSON: {error}") from error
-
-    async def _stream(
-        self,
-        client: AsyncAnthropic,
-        messages: Sequence[MessageParam],
-        config: OutputConfigParam | Omit,
-        tools: Sequence[ToolParam] | Omit,
-    ) -> object:
-        async with client.messages.stream(
-            model=self.model,
-            max_tokens=self.max_tokens,
-            system=self.system,
-            messages=messages,
-            tools=tools,
-            output_config=config,
-        ) as stream:
-            try:
-                return await stream.get_final_message()
-            except (AssertionError, ValueError) as error:  # what the SDK's accumulator raises for a malformed stream
-                detail = f"the stream is malformed: {error or 'it is empty'}"
-                raise DamagedReply(self.name, "unreadable", detail) from error
-
-    def _config(self, schema: type[BaseModel] | None) -> OutputConfigParam | Omit:
-        config: OutputConfigParam = {}
-        if self.effort is not None:
-            config["effort"] = self.effort
-        if schema is not None:
-            config["format"] = {"type": "json_schema", "schema": transform_schema(schema)}
-        return config or omit
+            return await stream.get_final_message()
+        except (AssertionError, ValueError) as error:  # what the SDK's accumulator raises for a malformed stream
+            detail = f"the stream is malformed: {error or 'it is empty'}"
+            raise DamagedReply(agent.name, "unreadable", detail) from error

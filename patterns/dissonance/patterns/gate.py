@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from anthropic import AsyncAnthropic
@@ -21,10 +21,23 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from .agent import Agent
 from .outcome import NO_USAGE, Usage
+from .provenance import Source
 from .reply import DamagedReply
 from .step import normalised
 
-__all__ = ["JUDGE", "Check", "Decision", "Gate", "Judgement", "Ruling", "Signal", "as_text", "conforms", "contains"]
+__all__ = [
+    "JUDGE",
+    "Check",
+    "Decision",
+    "Gate",
+    "Judgement",
+    "Ruling",
+    "Signal",
+    "as_text",
+    "conforms",
+    "contains",
+    "signal_of",
+]
 
 T = TypeVar("T")
 
@@ -36,11 +49,14 @@ class Signal:
     """What a deterministic check found. ``feedback`` tells the worker what to put right.
 
     ``decisive``: passing it is proof enough (a full test suite); without it, passing is only necessary.
+    ``usage`` is what finding out has cost, ``sources`` what it was held against.
     """
 
     passed: bool
     feedback: str = ""
     decisive: bool = False
+    usage: Usage = field(default=NO_USAGE, repr=False)
+    sources: tuple[Source, ...] = field(default=(), repr=False)
 
 
 Check: TypeAlias = Callable[[str, T], "Signal | Awaitable[Signal]"]
@@ -99,7 +115,11 @@ class Gate(Generic[T]):
 
     async def weigh(self, client: AsyncAnthropic, task: str, output: T) -> Judgement:
         """The decision on an output. A judge that gives no usable ruling escalates."""
-        signals = tuple([await _run(check, task, output) for check in self.checks])
+        signals = tuple([await signal_of(check, task, output) for check in self.checks])
+        judgement = await self._judgement(client, task, output, signals)
+        return replace(judgement, usage=sum((signal.usage for signal in signals), judgement.usage))
+
+    async def _judgement(self, client: AsyncAnthropic, task: str, output: T, signals: tuple[Signal, ...]) -> Judgement:
         failed = [signal.feedback or "A check failed without saying why." for signal in signals if not signal.passed]
         if failed:
             return Judgement(decision="retry", feedback="\n".join(failed), by="signals", signals=signals)
@@ -125,7 +145,8 @@ class Gate(Generic[T]):
         )
 
 
-async def _run(check: Check[T], task: str, output: T) -> Signal:
+async def signal_of(check: Check[T], task: str, output: T) -> Signal:
+    """What a check finds, be it sync or async."""
     signal = check(task, output)
     return await signal if inspect.isawaitable(signal) else signal
 

@@ -6,6 +6,7 @@ itself: ``output`` is the best that there is, ``finished`` says whether it is al
 
     PatternError
      ├─ Unfinished      Outcome.require(): a guard stopped the pattern, or it escalated
+     ├─ Halted          a guard refused a model call, and no pattern around it owns that guard (see ``question``)
      └─ DamagedReply    a model's reply that must not be taken for an answer (see ``reply``)
 """
 
@@ -14,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar, cast
+
+from .provenance import Provenance
 
 __all__ = ["NO_USAGE", "Outcome", "Pattern", "PatternError", "Unfinished", "Usage"]
 
@@ -47,6 +50,12 @@ class Usage:
             self.cache_read_input_tokens + other.cache_read_input_tokens,
         )
 
+    @property
+    def tokens(self) -> int:
+        """All tokens, read from a cache or not, in and out."""
+        cached = self.cache_creation_input_tokens + self.cache_read_input_tokens
+        return self.input_tokens + cached + self.output_tokens
+
 
 NO_USAGE = Usage()
 
@@ -57,7 +66,8 @@ class Outcome(Generic[T]):
 
     ``output`` is the answer if ``finished``, else the best so far (None where there is nothing).
     ``stopped_by`` names the guard that ended it, ``reason`` says why it is not finished. ``steps``
-    counts the orchestrator's steps; a step may cost several calls, which ``usage`` counts.
+    counts the orchestrator's steps; a step may cost several calls, which ``usage`` counts. ``provenance``
+    says what the output rests on; None where its maker does not say.
     """
 
     output: T | None
@@ -66,6 +76,7 @@ class Outcome(Generic[T]):
     usage: Usage
     stopped_by: str | None = None
     reason: str | None = None
+    provenance: Provenance | None = None
 
     def require(self) -> T:
         """The output of a finished pattern; raises :class:`Unfinished` otherwise."""

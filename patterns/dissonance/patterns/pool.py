@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from .agent import Agent
 from .outcome import Outcome
+from .solo import solo
 
 __all__ = ["Pool", "Worker", "worker"]
 
@@ -32,16 +33,8 @@ def worker(client: AsyncAnthropic, agent: Agent, schema: type[M]) -> Worker[M]: 
 @overload
 def worker(client: AsyncAnthropic, agent: Agent, schema: None = None) -> Worker[str]: ...
 def worker(client: AsyncAnthropic, agent: Agent, schema: type[BaseModel] | None = None) -> Worker[Any]:
-    """An agent as a worker: one question a task, answered in text, or in a validated ``schema``."""
-
-    async def work(prompt: str) -> Outcome[Any]:
-        if schema is None:
-            text = await agent.ask(client, prompt)
-            return Outcome(output=text.text, finished=True, steps=1, usage=text.usage)
-        data = await agent.ask(client, prompt, schema)
-        return Outcome(output=data.data, finished=True, steps=1, usage=data.usage)
-
-    return Worker(agent.name, work)
+    """An agent as a worker: ``solo``, which answers in text or in a validated ``schema``."""
+    return Worker(agent.name, solo(client, agent, schema) if schema is not None else solo(client, agent))
 
 
 class Pool(Generic[T]):

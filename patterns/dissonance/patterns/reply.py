@@ -78,7 +78,8 @@ class ToolCall:
 class Answer(Generic[D]):
     """A whole reply. ``data`` is the validated model where a schema was asked for, else None.
 
-    ``message`` is the reply as it came, ``usage`` the cost of getting it, damaged tries included.
+    ``message`` is the reply as it came, ``usage`` the cost of getting it, damaged tries included;
+    ``asked`` are the messages that were sent, which a guard may have compacted.
     """
 
     agent: str
@@ -88,6 +89,7 @@ class Answer(Generic[D]):
     stop_reason: str
     usage: Usage
     message: Message
+    asked: tuple[MessageParam, ...] = ()
 
     @property
     def turn(self) -> MessageParam:

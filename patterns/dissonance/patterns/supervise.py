@@ -116,6 +116,13 @@ class _Supervision(Generic[T]):
         self._attempts: list[Attempt[T]] = []
 
     async def run(self) -> Supervised[T]:
+        async with self._rounds:
+            return await self._rounds_of_work()
+        stop = self._rounds.stop
+        assert stop is not None, "the block ended without a result and without a stop"
+        return self._ended(self._best(), stopped_by=stop.guard, reason=stop.reason)
+
+    async def _rounds_of_work(self) -> Supervised[T]:
         chosen = self._pool.choose(self._tried)
         prompt = self._task
         while True:

@@ -6,17 +6,24 @@ gets nowhere; ``SelfReportedBudget`` shows why an agent must not be its own book
 
 from .budget import SelfReportedBudget, StepBudget
 from .cycle import CycleDetector, state_of
-from .guard import Guard, Rounds, Stop, Watch
+from .guard import CallGuard, Guard, Meter, OutputGuard, Refused, Rounds, StepGuard, Stop, Watch
 from .progress import MonotonicProgress, progress_made
+from .time_box import TimeBox
 
 __all__ = [
+    "CallGuard",
     "CycleDetector",
     "Guard",
+    "Meter",
     "MonotonicProgress",
+    "OutputGuard",
+    "Refused",
     "Rounds",
     "SelfReportedBudget",
     "StepBudget",
+    "StepGuard",
     "Stop",
+    "TimeBox",
     "Watch",
     "progress_made",
     "state_of",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dissonance.patterns.step import Step
 
-from .guard import Guard, Watch, at_least_one
+from .guard import StepGuard, Watch, at_least_one
 
 __all__ = ["SelfReportedBudget", "StepBudget"]
 
@@ -20,7 +20,7 @@ _REPORT = re.compile(r"\bSTEP (\d+) of \d+\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class StepBudget(Guard):
+class StepBudget(StepGuard):
     """At most ``steps`` (from 1) steps, counted by the orchestrator; the loop never begins another."""
 
     steps: int
@@ -39,7 +39,7 @@ class StepBudget(Guard):
 
 
 @dataclass(frozen=True, slots=True)
-class SelfReportedBudget(Guard):
+class SelfReportedBudget(StepGuard):
     """The wrong way: tells the agent to count its own steps, and believes it.
 
     The agents are told to end each reply with ``STEP n of N``; the guard fires when the last line of

@@ -18,7 +18,7 @@ from hashlib import blake2b
 
 from dissonance.patterns.step import Step, normalised
 
-from .guard import Guard, Watch, at_least_one
+from .guard import StepGuard, Watch, at_least_one
 
 __all__ = ["CycleDetector", "state_of"]
 
@@ -32,7 +32,7 @@ def state_of(step: Step) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class CycleDetector(Guard):
+class CycleDetector(StepGuard):
     """Stops when one state has come back ``repeats`` (from 1) times: at its occurrence ``repeats + 1``.
 
     ``key`` says what counts as a state: steps with equal keys are in the same one.

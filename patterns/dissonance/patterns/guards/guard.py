@@ -1,31 +1,58 @@
 """What a guard is, and the rounds it keeps.
 
-A guard is a frozen specification that may be given to any number of patterns and runs. At the
-beginning of each run, :meth:`Guard.start` gives a fresh watch: a callable that is shown each step that
-did not end the pattern, before the loop goes round again, and answers with the reason to stop, or None.
-A step that finishes the work is never shown: no guard takes back an accepted result.
+A guard is a frozen specification that may be given to any number of patterns and runs. Four kinds may be
+mixed in one list:
+
+* a :class:`StepGuard` gives each run a fresh watch, which is shown each step that did not end the pattern,
+  before the loop goes round again. A step that finishes the work is never shown: no guard takes back an
+  accepted result;
+* a :class:`CallGuard` gives each run a fresh meter, which sees each model call made in it, by whatever is
+  nested in it;
+* an :class:`OutputGuard` looks at an output before anybody downstream sees it;
+* a :class:`~.time_box.TimeBox` cuts the run itself.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextvars import Token
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
 from dissonance.patterns import log
 from dissonance.patterns.agent import Agent
-from dissonance.patterns.outcome import Usage
+from dissonance.patterns.gate import Signal, signal_of
+from dissonance.patterns.outcome import NO_USAGE, Usage
+from dissonance.patterns.provenance import Provenance
+from dissonance.patterns.question import SCOPES, Halted, Question, Scope
 from dissonance.patterns.reply import ToolCall
 from dissonance.patterns.step import Step, normalised
 
-__all__ = ["Guard", "Rounds", "Stop", "Watch", "at_least_one", "briefed"]
+from .time_box import TimeBox
+
+__all__ = [
+    "CallGuard",
+    "Guard",
+    "Meter",
+    "OutputGuard",
+    "Refused",
+    "Rounds",
+    "StepGuard",
+    "Stop",
+    "Watch",
+    "at_least_one",
+    "briefed",
+]
 
 Watch: TypeAlias = Callable[[Step], "str | None"]
 """Sees one run's steps in order; gives the reason to stop, or None."""
 
 
 class Guard(Protocol):
-    """A control that may stop a loop. ``name`` is what ``stopped_by`` will say.
+    """A control handed to a pattern. ``name`` is what ``stopped_by`` will say.
 
     Any class of this shape will do; one that derives from it need not write ``briefing``.
     """
@@ -38,8 +65,43 @@ class Guard(Protocol):
         """What the agents are told of it, at the end of their instructions; empty for most."""
         return ""
 
+
+@runtime_checkable
+class StepGuard(Guard, Protocol):
+    """A guard that looks at each step."""
+
     def start(self) -> Watch:
         """A fresh watch for one run."""
+
+
+class Refused(Exception):
+    """Raised by a meter: this call must not be made, and why."""
+
+
+class Meter(Protocol):
+    """Sees one run's model calls."""
+
+    async def before(self, question: Question) -> Question:
+        """The question as it may be asked; raises Refused where it may not."""
+
+    def after(self, question: Question, usage: Usage, error: BaseException | None) -> None:
+        """How it went. Each question that passed :meth:`before` comes here once, a cancelled one too."""
+
+
+@runtime_checkable
+class CallGuard(Guard, Protocol):
+    """A guard that looks at each model call."""
+
+    def meter(self) -> Meter:
+        """A fresh meter for one run."""
+
+
+@runtime_checkable
+class OutputGuard(Guard, Protocol):
+    """A guard that looks at outputs; it is a :data:`~.gate.Check` with a name."""
+
+    def verify(self, task: str, output: Any) -> Any:
+        """A :class:`~.gate.Signal`, or an awaitable of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +112,98 @@ class Stop:
     reason: str
 
 
-class Rounds:
-    """One run of a pattern under its guards: counts the steps and the cost, shows each step to the watches, logs the stop.
+class Rounds(Scope):
+    """One run of a pattern under its guards: counts steps and cost, shows them to the guards, logs the stop.
+
+    As a context manager it is the scope of all model calls made inside it. A stop that a guard of this run
+    makes there, by refusing a call or by the end of its time, ends the block, and :attr:`stop` says why.
 
     Every watch sees every step, so none loses count; where several fire at once, the first in the
     order given is the one named.
     """
 
     def __init__(self, guards: Sequence[Guard]) -> None:
-        self._watches = [(guard.name, guard.start()) for guard in guards]
+        self._watches = [(guard.name, guard.start()) for guard in guards if isinstance(guard, StepGuard)]
+        self._meters = [(guard.name, guard.meter()) for guard in guards if isinstance(guard, CallGuard)]
+        self._verifiers = [guard for guard in guards if isinstance(guard, OutputGuard)]
+        boxes = [guard for guard in guards if isinstance(guard, TimeBox)]
+        self._box = min(boxes, key=lambda box: box.seconds, default=None)
+        self._timeout: asyncio.Timeout | None = None
+        self._token: Token[tuple[Scope, ...]] | None = None
+        self._used: defaultdict[str, Usage] = defaultdict(Usage)
         self._found: set[str] = set()
         self.steps = 0
         self.spent = Usage()
+        self.stop: Stop | None = None
+
+    async def __aenter__(self) -> Self:
+        self._token = SCOPES.set((*SCOPES.get(), self))
+        self._timeout = asyncio.timeout(None if self._box is None else self._box.seconds)
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        assert self._token is not None and self._timeout is not None, "a block ends that did not begin"
+        SCOPES.reset(self._token)
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError:
+            if self._box is None:
+                raise
+            self._stopped(Stop(self._box.name, self._box.reason), "")
+            return True
+        if isinstance(error, Halted) and error.scope is self:
+            self._stopped(Stop(error.stopped_by, error.reason), error.agent)
+            return True
+        return False
+
+    def _stopped(self, stop: Stop, agent: str) -> None:
+        self.stop = stop
+        log.guard_fired(stop.guard, agent, stop.reason, self.steps)
+
+    async def admit(self, question: Question, innermost: bool) -> Question:
+        """Show a call to the guards of this run; raises Halted where one refuses it."""
+        agent = question.agent
+        if innermost and (spent := _budget_spent(agent, self._used[agent.name])):
+            raise Halted(self, *spent, agent.name)
+        for number, (name, meter) in enumerate(self._meters):
+            try:
+                question = await meter.before(question)
+            except BaseException as error:
+                for _, earlier in self._meters[:number]:
+                    earlier.after(question, NO_USAGE, error)
+                if isinstance(error, Refused):
+                    raise Halted(self, name, str(error), agent.name) from None
+                raise
+        return question
+
+    def settle(self, question: Question, usage: Usage, error: BaseException | None) -> None:
+        """Show how a call went to the guards of this run."""
+        self._used[question.agent.name] += usage
+        for _, meter in self._meters:
+            meter.after(question, usage, error)
+
+    @property
+    def metered(self) -> Usage:
+        """The cost of all calls made inside it so far, also of those whose answer nobody got."""
+        return sum(self._used.values(), NO_USAGE)
+
+    async def verify(self, task: str, output: Any, provenance: Provenance) -> tuple[Provenance, Stop | None]:
+        """Show an output to the guards that verify outputs, up to the first that rejects it; the stop is not logged yet."""
+        for guard in self._verifiers:
+            signal: Signal = await signal_of(guard.verify, task, output)
+            self.spend(signal.usage)
+            if not signal.passed:
+                return provenance, Stop(guard.name, signal.feedback or "It did not say why.")
+            provenance = provenance.confirmed(guard.name, signal.sources)
+        return provenance, None
+
+    def reject(self, stop: Stop, agent: str) -> Stop:
+        """An output of ``agent`` was rejected, and that ends the run."""
+        self._stopped(stop, agent)
+        return stop
 
     def begin(self) -> int:
         """Begin the next step; gives its index."""
@@ -105,7 +247,7 @@ class Rounds:
         stops = [Stop(name, reason) for name, watch in self._watches if (reason := watch(step)) is not None]
         if not stops:
             return None
-        log.guard_fired(stops[0].guard, agent, stops[0].reason, step.index)
+        self._stopped(stops[0], agent)
         return stops[0]
 
 
@@ -119,3 +261,12 @@ def at_least_one(argument: str, value: int) -> None:
     """Raise ValueError unless the argument is 1 or more."""
     if value < 1:
         raise ValueError(f"{argument}={value!r}: give 1 or more, or leave the guard out")
+
+
+def _budget_spent(agent: Agent, used: Usage) -> tuple[str, str] | None:
+    """The agent's own budget that is used up, and how far."""
+    if agent.call_budget is not None and used.calls >= agent.call_budget:
+        return "call_budget", f"{agent.name} has used its {agent.call_budget} calls"
+    if agent.token_budget is not None and used.tokens >= agent.token_budget:
+        return "token_budget", f"{agent.name} has used {used.tokens} of its {agent.token_budget} tokens"
+    return None

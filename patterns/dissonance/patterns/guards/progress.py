@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from dissonance.patterns.step import Step
 
-from .guard import Guard, Watch, at_least_one
+from .guard import StepGuard, Watch, at_least_one
 
 __all__ = ["MonotonicProgress", "progress_made"]
 
@@ -31,7 +31,7 @@ def progress_made(step: Step) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class MonotonicProgress(Guard):
+class MonotonicProgress(StepGuard):
     """Stops after ``patience`` (from 1) steps in a row without a new maximum of ``measure``.
 
     The first step is the baseline, so a loop without any progress ends at step ``patience + 1``.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, overload
 
 from anthropic import AsyncAnthropic
 from anthropic.types import MessageParam, ToolParam, ToolResultBlockParam
+from pydantic import BaseModel
 
 from dissonance.patterns.agent import Agent
 from dissonance.patterns.guards import Rounds, Stop
 from dissonance.patterns.outcome import Outcome
+from dissonance.patterns.provenance import Provenance, Source
 from dissonance.patterns.reply import Answer
 
 __all__ = ["Conversation"]
@@ -20,25 +23,42 @@ class Conversation:
 
     def __init__(self, task: str, rounds: Rounds) -> None:
         self.task = task
-        self._rounds = rounds
+        self.rounds = rounds
         self._messages: list[MessageParam] = [{"role": "user", "content": task}]
         self._said: str | None = None
+        self._sources: dict[str, Source] = {}
 
-    async def ask(self, client: AsyncAnthropic, agent: Agent, tools: Sequence[ToolParam]) -> Answer[None]:
-        """The agent's next turn. It is a step only if the loop goes round again: see :meth:`check`."""
-        answer = await agent.ask(client, self._messages, tools=tools)
-        self._rounds.spend(answer.usage)
+    @overload
+    async def ask(self, client: AsyncAnthropic, agent: Agent, tools: Sequence[ToolParam]) -> Answer[None]: ...
+    @overload
+    async def ask(
+        self, client: AsyncAnthropic, agent: Agent, tools: Sequence[ToolParam], schema: type[BaseModel] | None
+    ) -> Answer[Any]: ...
+    async def ask(
+        self,
+        client: AsyncAnthropic,
+        agent: Agent,
+        tools: Sequence[ToolParam],
+        schema: type[BaseModel] | None = None,
+    ) -> Answer[Any]:
+        """The agent's next turn. It is a step only if the loop goes round again: see :meth:`check`.
+
+        Where a guard compacted the conversation, it goes on from there.
+        """
+        answer: Answer[Any] = await agent.ask(client, self._messages, schema, tools=tools)
+        self._messages = list(answer.asked)
+        self.rounds.spend(answer.usage)
         self._said = answer.text or self._said
         return answer
 
-    def check(self, action: str, answer: Answer[None], depth: int = 0) -> Stop | None:
+    def check(self, action: str, answer: Answer[Any], depth: int = 0) -> Stop | None:
         """Count this turn as a step; whether a guard stops the loop at it, before its tools run.
 
         To be asked of each turn that does not answer, and of no other: a step at which no guard looks
         would let a budget be overrun.
         """
-        self._rounds.begin()
-        return self._rounds.check(
+        self.rounds.begin()
+        return self.rounds.check(
             agent=answer.agent,
             action=action,
             task=self.task,
@@ -47,24 +67,43 @@ class Conversation:
             depth=depth,
         )
 
-    def tell(self, answer: Answer[None], results: Sequence[ToolResultBlockParam]) -> None:
-        """Go on with the results of the turn's tools; each that is no error is a finding."""
+    def tell(self, answer: Answer[Any], results: Sequence[ToolResultBlockParam]) -> None:
+        """Go on with the results of the turn's tools; each that is no error is a finding and a source."""
         self._messages += [answer.turn, {"role": "user", "content": list(results)}]
+        names = {call.id: call.canonical for call in answer.calls}
         for result in results:
             if not result.get("is_error"):
-                self._rounds.found(str(result.get("content")))
+                self.rounds.found(str(result.get("content")))
+                ref = names[result["tool_use_id"]]
+                self._sources[ref] = Source(ref, verified=True)
 
-    def finished(self, answer: Answer[None]) -> Outcome[str]:
+    def provenance(self, answer: Answer[Any]) -> Provenance:
+        """What an answer rests on: the tools whose results stand in the conversation."""
+        return Provenance(by=answer.agent, sources=tuple(self._sources.values()))
+
+    def finished(self, answer: Answer[Any]) -> Outcome[str]:
         """The outcome: this answer."""
-        return Outcome(output=answer.text, finished=True, steps=self._rounds.steps, usage=self._rounds.spent)
+        return Outcome(
+            output=answer.text,
+            finished=True,
+            steps=self.rounds.steps,
+            usage=self.rounds.spent,
+            provenance=self.provenance(answer),
+        )
 
-    def stopped(self, stop: Stop, best: str | None = None) -> Outcome[str]:
+    def stopped(self, stop: Stop, best: Any = None, provenance: Provenance | None = None) -> Outcome[Any]:
         """The outcome: a guard fired. The output is ``best``, else what was said last, if anything."""
         return Outcome(
             output=self._said if best is None else best,
             finished=False,
-            steps=self._rounds.steps,
-            usage=self._rounds.spent,
+            steps=self.rounds.steps,
+            usage=self.rounds.spent,
             stopped_by=stop.guard,
             reason=stop.reason,
+            provenance=provenance,
         )
+
+    def halted(self, best: Any = None) -> Outcome[Any]:
+        """The outcome where the rounds' own block was ended by a guard."""
+        assert self.rounds.stop is not None, "the block ended without an outcome and without a stop"
+        return self.stopped(self.rounds.stop, best)

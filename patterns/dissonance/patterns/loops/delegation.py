@@ -62,25 +62,26 @@ class _Delegation:
 
     async def __call__(self, task: str) -> Delegated:
         """Do the task. The levels are a stack of desks, not of Python calls, so their depth has no limit."""
-        rounds = Rounds(self.guards)
-        desks = [_Desk(self, Conversation(task, rounds), 0)]
-        deepest, latest = 0, None
-        while True:
-            desk = desks[-1]
-            subtask = desk.next_subtask()
-            if subtask is not None:
-                desks.append(_Desk(self, Conversation(subtask, rounds), desk.depth + 1))
-                deepest = max(deepest, desk.depth + 1)
-                continue
-            answer = await desk.turn()
-            if not answer.calls:
-                desks.pop()
-                if not desks:
-                    return Delegated(**vars(desk.talk.finished(answer)), depth=deepest)
-                latest = answer.text
-                desks[-1].deliver(latest)
-            elif stop := desk.talk.check("delegate", answer, desk.depth):
-                return Delegated(**vars(desk.talk.stopped(stop, latest)), depth=deepest)
+        desks = [_Desk(self, Conversation(task, Rounds(self.guards)), 0)]
+        top, deepest, latest = desks[0].talk, 0, None
+        async with top.rounds as rounds:
+            while True:
+                desk = desks[-1]
+                subtask = desk.next_subtask()
+                if subtask is not None:
+                    desks.append(_Desk(self, Conversation(subtask, rounds), desk.depth + 1))
+                    deepest = max(deepest, desk.depth + 1)
+                    continue
+                answer = await desk.turn()
+                if not answer.calls:
+                    desks.pop()
+                    if not desks:
+                        return Delegated(**vars(desk.talk.finished(answer)), depth=deepest)
+                    latest = answer.text
+                    desks[-1].deliver(latest)
+                elif stop := desk.talk.check("delegate", answer, desk.depth):
+                    return Delegated(**vars(desk.talk.stopped(stop, latest)), depth=deepest)
+        return Delegated(**vars(top.halted(latest)), depth=deepest)
 
     def level(self, depth: int) -> tuple[Agent, Agent | None]:
         """Who works at a depth, and whom it may delegate to."""

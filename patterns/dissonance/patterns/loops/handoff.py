@@ -54,15 +54,17 @@ def handoff(
     async def handing_over(task: str) -> Outcome[str]:
         talk = Conversation(task, Rounds(guards))
         seat = seats[names[0]]
-        while True:
-            answer = await talk.ask(client, seat.agent, seat.offer)
-            if not answer.calls:
-                return talk.finished(answer)
-            if stop := talk.check("handoff", answer):
-                return talk.stopped(stop)
-            results, successor = await seat.perform(answer.calls)
-            talk.tell(answer, results)
-            seat = seats[successor]
+        async with talk.rounds:
+            while True:
+                answer = await talk.ask(client, seat.agent, seat.offer)
+                if not answer.calls:
+                    return talk.finished(answer)
+                if stop := talk.check("handoff", answer):
+                    return talk.stopped(stop)
+                results, successor = await seat.perform(answer.calls)
+                talk.tell(answer, results)
+                seat = seats[successor]
+        return talk.halted()
 
     return handing_over
 
