@@ -2,4 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
+import postgres
+import pytest
+
 pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server: that of ``DISSONANCE_TEST_POSTGRES``, else one that each worker starts."""
+    given = os.environ.get("DISSONANCE_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    programs = postgres.programs()
+    if programs is None:
+        pytest.skip("needs PostgreSQL: no initdb is installed, and DISSONANCE_TEST_POSTGRES names no server")
+    with postgres.server(programs) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, which no other test sees."""
+    with postgres.database(postgres_server) as url:
+        yield url
