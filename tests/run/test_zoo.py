@@ -109,6 +109,21 @@ async def swallows_everything_async(task: str) -> None:
             continue
 
 
+def swallows_everything_twice(task: str) -> None:
+    while True:
+        try:
+            swallows_everything(task)
+        except BaseException:
+            continue
+
+
+def swallows_everything_in_a_thread(task: str) -> None:
+    thread = threading.Thread(target=swallows_everything, args=(task,), name="deaf")
+    thread.start()
+    thread.join()
+    ask()
+
+
 # --- loops without a call ---------------------------------------------------------------------
 
 
@@ -146,6 +161,12 @@ def spins_and_swallows(task: str) -> None:
             sum(range(100))
         except BaseException:
             continue
+
+
+def spins_and_swallows_in_a_thread(task: str) -> None:
+    thread = threading.Thread(target=spins_and_swallows, args=(task,), name="spinner")
+    thread.start()
+    thread.join()
 
 
 def spins_in_a_thread(task: str) -> None:
@@ -234,6 +255,8 @@ ZOO: list[tuple[Callable[[str], Any], str, tuple[str, ...]]] = [
     (swallows_exceptions, "calls", ("12 calls",)),
     (swallows_everything, "calls", ("12 calls",)),
     (swallows_everything_async, "calls", ("12 calls",)),
+    (swallows_everything_twice, "calls", ("12 calls",)),
+    (swallows_everything_in_a_thread, "calls", ("12 calls",)),
     (sleeps_on, "seconds", ("600",)),
     (sleeps_on_sync, "seconds", ("600",)),
     (sleeps_on_and_swallows, "seconds", ("600",)),
@@ -241,6 +264,7 @@ ZOO: list[tuple[Callable[[str], Any], str, tuple[str, ...]]] = [
     (spins, "real_seconds", ("test_zoo.py", "in spins")),
     (spins_and_swallows, "real_seconds", ("test_zoo.py", "in spins_and_swallows")),
     (spins_in_a_thread, "real_seconds", ("test_zoo.py", "spinner")),
+    (spins_and_swallows_in_a_thread, "real_seconds", ("test_zoo.py", "spinner")),
     (two_tasks, "deadlock", ("'ann'", "'bob'", "test_zoo.py")),
     (two_threads, "deadlock", ("'ann'", "'bob'")),
     (task_and_thread, "deadlock", ("task 'workflow'", "'answerer'")),

@@ -322,6 +322,30 @@ def test_a_busy_loop_ends_with_its_real_time(kind: str) -> None:
     assert played.error is played.world.ending
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_busy_thread_that_swallows_everything_ends_with_its_world() -> None:
+    ended = _thread.allocate_lock()
+    ended.acquire()
+
+    def deaf() -> None:
+        try:
+            while True:
+                try:
+                    sum(range(100))
+                except BaseException:
+                    continue
+        finally:
+            ended.release()
+
+    def workflow() -> None:
+        threading.Thread(target=deaf, name="deaf").start()
+        time.sleep(1)
+
+    played = play(workflow, real_seconds=REAL_SECONDS)
+    assert (played.stopped[0], played.world.abandoned[0][:13]) == ("real_seconds", "thread 'deaf'")
+    assert ended.acquire(timeout=30)
+
+
 def test_blocking_in_c_in_the_main_strand_ends_with_its_real_time() -> None:
     held = _thread.allocate_lock()
     held.acquire()

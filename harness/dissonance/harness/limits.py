@@ -7,14 +7,14 @@ from typing import NoReturn
 
 from .call import Endpoint, Usage
 from .errors import BadInput, RunStopped
-from .world import World
+from .world import World, insist
 
 __all__ = ["DAY", "Limits", "Switch"]
 
 DAY = 86_400.0
 _MOST_SECONDS = 90 * DAY
 _REFUSALS = 100
-"""After so many refused calls the world itself is ended: somebody swallows every exception."""
+"""After so many refused calls somebody swallows every exception: the world is ended, and the next ones can't be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +83,11 @@ class Switch:
 
     def _refuse(self, reason: RunStopped) -> NoReturn:
         self._refusals += 1
+        refusal = RunStopped(reason.limit, reason.reason)
         if self._refusals >= _REFUSALS:
             self._world.end(reason)
-        raise RunStopped(reason.limit, reason.reason)
+            insist(refusal)
+        raise refusal
 
     def count_call(self, endpoint: Endpoint) -> None:
         """A call was sent."""

@@ -9,10 +9,11 @@
 from __future__ import annotations
 
 from .clocks import EPOCH
+from .insist import insist
 from .kernel import World
 from .loop import VirtualLoop
 from .patches import Patches
 from .scope import complete, inside
 from .strand import current_world
 
-__all__ = ["EPOCH", "Patches", "VirtualLoop", "World", "complete", "current_world", "inside"]
+__all__ = ["EPOCH", "Patches", "VirtualLoop", "World", "complete", "current_world", "inside", "insist"]

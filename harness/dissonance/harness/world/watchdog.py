@@ -14,6 +14,7 @@ import time
 
 from dissonance.harness.errors import RunStopped
 
+from .insist import insist
 from .kernel import World
 from .places import place_of_thread
 from .strand import Strand
@@ -37,6 +38,14 @@ class OutOfRealTime(RunStopped):
         super().__init__("real_seconds", "the run used up its real time without returning to the harness")
 
 
+class OutOfPatience(OutOfRealTime):
+    """The same, where it was swallowed: made in the strand that is to end, in the handler that catches it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        insist(self)
+
+
 class Watchdog:
     """Watches one world from :meth:`start` to :meth:`stop`. ``interrupted``: it sent the main thread a Ctrl-C."""
 
@@ -49,6 +58,7 @@ class Watchdog:
         self._since = self._cpu = 0.0
         self._until_next = 0
         self._lost: list[Strand] = []
+        self._told: set[int] = set()
         self._raised_in_main = False
         self.interrupted = False
 
@@ -59,9 +69,10 @@ class Watchdog:
         _start(self._run, ())
 
     def stop(self) -> None:
-        """Watch no more, and take back what has not been raised yet. Called by the main strand."""
+        """Watch no more; tell who was given up once more, and take back what has not been raised in the calling strand."""
         self._stop.release()
         self._ended.acquire()
+        self._raise(None)
         if self._raised_in_main:
             _take_back(self._world.main)
 
@@ -115,7 +126,7 @@ class Watchdog:
     def _raise(self, main: Strand | None) -> None:
         for strand in self._lost:
             if not strand.done:
-                _raise_in(strand, OutOfRealTime)
+                self._raise_in(strand)
         if main is not None:
             self._stop_main(main)
 
@@ -125,7 +136,12 @@ class Watchdog:
             signal.pthread_kill(main.ident, signal.SIGINT)
         else:
             self._raised_in_main = True
-            _raise_in(main, OutOfRealTime)
+            self._raise_in(main)
+
+    def _raise_in(self, strand: Strand) -> None:
+        """Politely at first, so that its ``finally`` blocks can do their work."""
+        _raise_in(strand, OutOfPatience if strand.ident in self._told else OutOfRealTime)
+        self._told.add(strand.ident)
 
 
 def _takes_interrupts(main: Strand) -> bool:
