@@ -24,11 +24,12 @@ EXPORTS = {
         terminates text_block text_of tool_use worst
     """,
     "dissonance.patterns": """
-        Agent Answer Attempt CallGuard Check CycleDetector Damage DamagedReply Decision Delegated Effort
-        Escalated Guard Halted JUDGE Judgement Meter MonotonicProgress Outcome OutputGuard Pattern
-        PatternError Provenance Question Refused Ruling SelfReportedBudget Signal Source Step StepBudget
-        StepGuard Stop Supervised TimeBox ToolCall ToolFunction Unfinished Usage Watch Worker conforms
-        contains delegation handoff normalised progress_made solo state_of supervise tool_loop worker
+        Agent Answer Attempt CallGuard Check Conflict CycleDetector Damage DamagedReply Decision Delegated
+        Effort Escalated FannedOut GAP Guard Halted JUDGE Judgement Meter MonotonicProgress Outcome
+        OutputGuard Part Pattern PatternError Piece Provenance Question Reduce Refused Ruling
+        SelfReportedBudget Signal Source Split Step StepBudget StepGuard Stop Supervised TimeBox ToolCall
+        ToolFunction Unfinished Usage Watch Worker conforms contains delegation fan_out handoff merger
+        normalised progress_made solo splitter state_of supervise table tool_loop worker
     """,
     "dissonance.reports": """
         Block Case Cell Checks DEFAULT_FOLDER Download Events Finding Interval Note Picture Report Section

@@ -14,6 +14,7 @@ A guard that fires names itself in ``stopped_by``; it and each call for a human 
 """
 
 from .agent import Agent, Effort
+from .fan_out import Reduce, Split, fan_out
 from .gate import JUDGE, Check, Decision, Judgement, Ruling, Signal, conforms, contains
 from .guards import (
     CallGuard,
@@ -33,7 +34,9 @@ from .guards import (
     state_of,
 )
 from .loops import Delegated, delegation, handoff, tool_loop
+from .merging import merger, splitter
 from .outcome import Outcome, Pattern, PatternError, Unfinished, Usage
+from .parts import GAP, Conflict, FannedOut, Part, Piece, table
 from .pool import Worker, worker
 from .provenance import Provenance, Source
 from .question import Halted, Question
@@ -45,12 +48,14 @@ from .supervised import Attempt, Escalated, Supervised
 from .tools import ToolFunction
 
 __all__ = [
+    "GAP",
     "JUDGE",
     "Agent",
     "Answer",
     "Attempt",
     "CallGuard",
     "Check",
+    "Conflict",
     "CycleDetector",
     "Damage",
     "DamagedReply",
@@ -58,6 +63,7 @@ __all__ = [
     "Delegated",
     "Effort",
     "Escalated",
+    "FannedOut",
     "Guard",
     "Halted",
     "Judgement",
@@ -65,15 +71,19 @@ __all__ = [
     "MonotonicProgress",
     "Outcome",
     "OutputGuard",
+    "Part",
     "Pattern",
     "PatternError",
+    "Piece",
     "Provenance",
     "Question",
+    "Reduce",
     "Refused",
     "Ruling",
     "SelfReportedBudget",
     "Signal",
     "Source",
+    "Split",
     "Step",
     "StepBudget",
     "StepGuard",
@@ -89,12 +99,16 @@ __all__ = [
     "conforms",
     "contains",
     "delegation",
+    "fan_out",
     "handoff",
+    "merger",
     "normalised",
     "progress_made",
     "solo",
+    "splitter",
     "state_of",
     "supervise",
+    "table",
     "tool_loop",
     "worker",
 ]

@@ -11,6 +11,7 @@ What it costs: one call a question; another for each damaged reply that may be w
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 from anthropic import AsyncAnthropic
+from anthropic.lib.streaming import AsyncMessageStream
 from anthropic.types import MessageParam, ToolParam
 from pydantic import BaseModel
 
@@ -121,16 +123,16 @@ class Agent:
             try:
                 answer = read(self.name, await _send(question), schema, tools=bool(tools))
             except DamagedReply as damage:
-                settle(question, damage.usage, damage)
+                settle(question, damage.usage, damage, damage.partial)
                 question = replace(question, spent=question.spent + damage.usage)
                 damage.usage = question.spent
                 if not left or not damage.transient:
                     raise
             except BaseException as error:
-                settle(question, NO_USAGE, error)
+                settle(question, NO_USAGE, error, getattr(error, "partial", None))
                 raise
             else:
-                settle(question, answer.usage)
+                settle(question, answer.usage, text=answer.text)
                 return replace(answer, usage=answer.usage + question.spent, asked=question.messages)
 
 
@@ -152,3 +154,14 @@ async def _stream(question: Question) -> object:
         except (AssertionError, ValueError) as error:  # what the SDK's accumulator raises for a malformed stream
             detail = f"the stream is malformed: {error or 'it is empty'}"
             raise DamagedReply(agent.name, "unreadable", detail) from error
+        except asyncio.CancelledError as cut:  # a time box: what has arrived by now is told to the scopes
+            cut.partial = _arrived(stream)  # type: ignore[attr-defined]
+            raise
+
+
+def _arrived(stream: AsyncMessageStream[None]) -> str | None:
+    try:
+        snapshot = stream.current_message_snapshot
+    except AssertionError:  # nothing has
+        return None
+    return "".join(block.text for block in snapshot.content if block.type == "text") or None

@@ -91,8 +91,11 @@ class Scope(Protocol):
     async def admit(self, question: Question, innermost: bool) -> Question:
         """The question as it may be asked; raises Halted where it may not."""
 
-    def settle(self, question: Question, usage: Usage, error: BaseException | None) -> None:
-        """The question was answered, failed with ``error``, or was refused elsewhere (then ``usage`` is nothing)."""
+    def settle(self, question: Question, usage: Usage, error: BaseException | None, text: str | None = None) -> None:
+        """The question was answered, failed with ``error``, or was refused elsewhere (then ``usage`` is nothing).
+
+        ``text`` is what was said, or what there was of it.
+        """
 
 
 SCOPES: ContextVar[tuple[Scope, ...]] = ContextVar("dissonance.patterns.scopes", default=())
@@ -112,7 +115,7 @@ async def admitted(question: Question) -> Question:
     return question
 
 
-def settle(question: Question, usage: Usage, error: BaseException | None = None) -> None:
+def settle(question: Question, usage: Usage, error: BaseException | None = None, text: str | None = None) -> None:
     """Tell the open scopes how it went."""
     for scope in SCOPES.get():
-        scope.settle(question, usage, error)
+        scope.settle(question, usage, error, text)

@@ -135,6 +135,7 @@ class Rounds(Scope):
         self.steps = 0
         self.spent = Usage()
         self.stop: Stop | None = None
+        self.said: str | None = None
 
     async def __aenter__(self) -> Self:
         self._token = SCOPES.set((*SCOPES.get(), self))
@@ -179,8 +180,9 @@ class Rounds(Scope):
                 raise
         return question
 
-    def settle(self, question: Question, usage: Usage, error: BaseException | None) -> None:
-        """Show how a call went to the guards of this run."""
+    def settle(self, question: Question, usage: Usage, error: BaseException | None, text: str | None = None) -> None:
+        """Show how a call went to the guards of this run; ``said`` is the last text that anybody in it said."""
+        self.said = text or self.said
         self._used[question.agent.name] += usage
         for _, meter in self._meters:
             meter.after(question, usage, error)
