@@ -18,9 +18,11 @@ EXPORTS = {
         as_python fault_types sentence standard_battery
     """,
     "dissonance.harness": """
-        ApiError BadInput BusyError Call Check CheckFailed Claim DissonanceError FaultCount FaultMark
-        Gullible History Interceptor Limits Message Model Pace Plan PlanError RecordedError Reply Run
-        RunStopped ScriptExhausted Scripted Usage Verdict agent load_run no_silent_damage routes run
+        ApiError BadInput BusyError Call Check CheckFailed Claim DissonanceError FaultCount
+        FaultMark Gullible History Interceptor Limits Message Model Pace Plan PlanError
+        RecordedError Reply Run RunStopped ScriptExhausted Scripted Skeptical Usage Verdict agent
+        cascade context_growth costs degrades_gracefully escalates false_acceptance independence
+        load_run makespan no_silent_damage no_silent_truncation overhead recovers routes run
         terminates text_block text_of tool_use worst
     """,
     "dissonance.patterns": """

@@ -131,6 +131,12 @@ def test_named_checks_narrow_the_battery() -> None:
     ]
 
 
+def test_a_check_that_no_plan_of_the_battery_names_judges_all_of_them() -> None:
+    tried = plans_to_try(None, ["costs", "no_silent_damage"])
+    assert {each.checks for each in tried} == {("costs",), ("costs", "no_silent_damage")}
+    assert len(tried) == len(standard_battery())
+
+
 def test_a_plan_is_judged_by_what_its_faults_do(folder: Path) -> None:
     for name, fault in (("loop", RejectWork()), ("damage", EmptyContent())):
         (folder / f"{name}.json").write_text(FaultPlan(rules=[Rule(fault=fault)]).to_json())

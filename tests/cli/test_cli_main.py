@@ -61,7 +61,11 @@ def test_bad_input_is_told_and_writes_nothing(folder: Path, cli: Cli, arguments:
     ("kind", "names"),
     [
         ("faults", list(fault_types())),
-        ("checks", ["no_silent_damage", "terminates"]),
+        (
+            "checks",
+            """cascade context_growth costs degrades_gracefully escalates false_acceptance independence makespan
+            no_silent_damage no_silent_truncation overhead recovers terminates""".split(),
+        ),
         ("patterns", ["supervise"]),
         ("experiments", list(NAMES)),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from dissonance.harness.call import Endpoint, Usage
@@ -55,6 +56,10 @@ class Tape:
         self.events.append(kind(id=len(self.events), **fields))
         return len(self.events) - 1
 
+    def amend(self, event: int, **fields: Any) -> None:
+        """Change an event that is there already."""
+        self.events[event] = replace(self.events[event], **fields)
+
     def put(self, value: Any) -> str:
         """Keep a content; gives its hash."""
         return self.history.bodies.put(value)
@@ -94,12 +99,15 @@ class Tape:
         side: Literal["request", "reply"] = "reply",
         rule: str = "r1",
         fault: str = "Fault",
+        claims: Sequence[Any] = (),
+        ends_at: float | None = None,
     ) -> int:
         """A rule fired on this call."""
         sent = self.events[call]
         return self.add(
             FaultFired, agent=sent.agent, rule=rule, fault=fault, call=call, side=side, changed=changed, damages=damages,
             before=None if before is None else self.put(before), after=None if after is None else self.put(after),
+            claims=tuple(claim.model_dump(mode="json") for claim in claims), ends_at=ends_at,
         )  # fmt: skip
 
     def reply(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -104,8 +104,8 @@ def _limit(text: str) -> tuple[str, float]:
 
 
 def plans_to_try(file: Path | None, names: Sequence[str] | None) -> tuple[BatteryPlan, ...]:
-    """The plan of ``--plan``, judged by the named checks; without it the standard battery, of which each
-    plan is judged by those of its own checks that are named."""
+    """The plan of ``--plan``, judged by the named checks; without it the standard battery, with the named checks
+    where they have something to look at."""
     if file is not None:
         plan = FaultPlan.load(file)
         if not plan.rules:
@@ -127,10 +127,11 @@ def default_checks(plan: FaultPlan) -> tuple[str, ...]:
     return ("terminates", "no_silent_damage") if damaging else ("terminates",)
 
 
-def _narrowed(battery: Iterable[BatteryPlan], names: Sequence[str]) -> Iterable[BatteryPlan]:
-    kept = [replace(each, checks=tuple(name for name in each.checks if name in names)) for each in battery]
-    if not any(each.checks for each in kept):
-        raise BadInput(
-            f"--checks {','.join(names)!r}: no plan of the standard battery is judged by it; give --plan FILE"
-        )
-    return (each for each in kept if each.checks)
+def _narrowed(battery: Sequence[BatteryPlan], names: Sequence[str]) -> Iterator[BatteryPlan]:
+    """The plans judged by the named checks. A check that some plan of the battery names is for those plans
+    alone, since it has nothing to look at in the others; any other one is for all."""
+    special = {name for each in battery for name in each.checks}
+    for each in battery:
+        kept = tuple(name for name in names if name in each.checks or name not in special)
+        if kept:
+            yield replace(each, checks=kept)

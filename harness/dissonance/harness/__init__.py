@@ -23,13 +23,30 @@ from .call import (
     text_of,
     tool_use,
 )
-from .checks import Check, Verdict, no_silent_damage, terminates, worst
+from .checks import (
+    Check,
+    Verdict,
+    cascade,
+    context_growth,
+    costs,
+    degrades_gracefully,
+    escalates,
+    false_acceptance,
+    independence,
+    makespan,
+    no_silent_damage,
+    no_silent_truncation,
+    overhead,
+    recovers,
+    terminates,
+    worst,
+)
 from .claims import Claim
 from .errors import BadInput, BusyError, CheckFailed, DissonanceError, PlanError, RunStopped, ScriptExhausted
 from .exchange import FaultCount
 from .history import History
 from .limits import Limits
-from .models import Gullible, Scripted
+from .models import Gullible, Scripted, Skeptical
 from .run import RecordedError, Run, load_run, run
 
 __all__ = [
@@ -58,11 +75,23 @@ __all__ = [
     "RunStopped",
     "ScriptExhausted",
     "Scripted",
+    "Skeptical",
     "Usage",
     "Verdict",
     "agent",
+    "cascade",
+    "context_growth",
+    "costs",
+    "degrades_gracefully",
+    "escalates",
+    "false_acceptance",
+    "independence",
     "load_run",
+    "makespan",
     "no_silent_damage",
+    "no_silent_truncation",
+    "overhead",
+    "recovers",
     "routes",
     "run",
     "terminates",

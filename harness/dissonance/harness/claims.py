@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from .surface import Token, matches, tokens
 
-__all__ = ["Claim", "Twin", "claims_in", "informs", "normal", "occurs", "sentences"]
+__all__ = ["Claim", "Twin", "bare", "claims_in", "informs", "normal", "occurs", "sentences"]
 
 Twin: TypeAlias = Literal["false", "true"]
 
@@ -140,6 +140,7 @@ _LABEL = re.compile(
     r"|task|text|topic|work)(?: \w{1,2})?:\s+)+(?=\S)",
     re.IGNORECASE,
 )
+_SPEAKER = re.compile(r"^(?:[\[(]?[^\W\d_][\w .-]{0,40}[\])]?:\s+)+(?=\S+\s+\S+\s+\S)")
 _TAG = re.compile(r"</?[A-Za-z][\w-]*(?: [^<>\n]*)?>|^```\w*$")
 _JSON = re.compile(r"(?:^|(?<=[:\n]))[ \n]*(?=[{\[][\s\"'{\[])")
 _NAME = re.compile(r"(?<=[\w,;:)] )[\"'(]?[A-Z]\w*[a-z]\w*|\b[A-Z]{2,}\w*\b|^[A-Z]\w+ [A-Z]\w+|\b[A-Z]\w*[a-z][A-Z]\w*")
@@ -194,6 +195,11 @@ def claims_in(text: str) -> tuple[str, ...]:
 def normal(sentence: str) -> str:
     """By this, two sentences are the same claim: case, blanks and the final stop do not count."""
     return " ".join(sentence.split()).casefold().rstrip(" .;,")
+
+
+def bare(sentence: str) -> str:
+    """:func:`normal`, without the name of who says it before it (``Ann: …``, ``[Ann]: …``)."""
+    return normal(_SPEAKER.sub("", sentence))
 
 
 @lru_cache(maxsize=8192)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dissonance.harness.history import CallSent, FaultFired, History, ReplyReceived, RunEnded
 
-from .verdict import Status, Verdict
+from .reading import good
+from .verdict import Status, Verdict, verdict
+from .wording import listed
 
 if TYPE_CHECKING:
     from dissonance.harness.result import Run
 
 __all__ = ["no_silent_damage"]
-
-_SHOWN = 3
 
 
 class _Damage(NamedTuple):
@@ -97,8 +97,7 @@ class no_silent_damage:
     def _verdict(
         self, run: Run, status: Status, reason: str, evidence: list[int] | None = None, advice: str = ""
     ) -> Verdict:
-        ids = tuple(sorted(set(evidence or ())))
-        return Verdict(status=status, check=self.name, reason=reason, evidence=ids, next=advice, tier=run.tier)
+        return verdict(run, self.name, status, reason, evidence or (), advice)
 
 
 # --- damage -----------------------------------------------------------------------------------
@@ -114,9 +113,7 @@ def _damages(history: History) -> Iterator[_Damage]:
 
 
 def _listed(damages: list[_Damage]) -> str:
-    shown = list(dict.fromkeys(map(str, damages)))
-    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-    return f"damaged: {', '.join(shown[:_SHOWN])}{more}"
+    return f"damaged: {listed(damages)}"
 
 
 def _same_result(run: Run) -> bool:
@@ -157,12 +154,8 @@ class _Asked:
 
 
 def _well_answered(history: History, damaged: set[int]) -> list[CallSent]:
-    good = {
-        reply.call
-        for reply in history.replies()
-        if reply.status is not None and reply.status < 300 and reply.ending == "complete"
-    }
-    return [call for call in history.calls(endpoint=None) if call.id in good and call.id not in damaged]
+    whole = {reply.call for reply in history.replies() if good(reply)}
+    return [call for call in history.calls(endpoint=None) if call.id in whole and call.id not in damaged]
 
 
 def _request(call: CallSent) -> Hashable:

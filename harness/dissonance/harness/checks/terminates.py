@@ -10,6 +10,7 @@ from dissonance.harness.history import RunEnded, Stopped
 
 from .verdict import Status, Verdict
 from .waste import dollars, wasted
+from .wording import number, plural
 
 if TYPE_CHECKING:
     from dissonance.harness.result import Run
@@ -69,8 +70,8 @@ class terminates:
             advice = f"Run it with Limits(calls=…) above {self.within_calls}."
             return self._unknown(run, f"the harness stopped it before call {self.within_calls + 1}: {why}", advice)
         if limit == "seconds" and self.within_seconds is not None and run.seconds <= self.within_seconds:
-            advice = f"Run it with Limits(seconds=…) above {_number(self.within_seconds)}."
-            return self._unknown(run, f"the harness stopped it before {_number(self.within_seconds)} s: {why}", advice)
+            advice = f"Run it with Limits(seconds=…) above {number(self.within_seconds)}."
+            return self._unknown(run, f"the harness stopped it before {number(self.within_seconds)} s: {why}", advice)
         return self._judged(
             run, "fail", f"would not have ended: the harness stopped it after {_spent(run)} ({limit}): {why}"
         )
@@ -85,11 +86,11 @@ class terminates:
         if run.tier == "T3":
             return self._unknown(
                 run,
-                f"took {_number(run.seconds)} s, but times of tier T3 do not repeat",
+                f"took {number(run.seconds)} s, but times of tier T3 do not repeat",
                 f"Remove what demoted the run: {_demoted(run)}.",
             )
         if run.seconds > self.within_seconds:
-            reason = f"took {_number(run.seconds)} s, more than {_number(self.within_seconds)}; {_end(run)}"
+            reason = f"took {number(run.seconds)} s, more than {number(self.within_seconds)}; {_end(run)}"
             return self._judged(run, "fail", reason)
         return None
 
@@ -142,13 +143,7 @@ def _end(run: Run) -> str:
 
 
 def _spent(run: Run) -> str:
-    calls = f"{run.calls:,} call{'s' * (run.calls != 1)}"
-    return f"{calls}, {_number(run.seconds)} s, {run.tokens:,} tokens and {dollars(run.usd)}"
-
-
-def _number(value: float) -> str:
-    """At most three decimals, which tell any bound from what exceeds it in practice."""
-    return f"{value:,.3f}".rstrip("0").rstrip(".")
+    return f"{plural(run.calls, 'call')}, {number(run.seconds)} s, {run.tokens:,} tokens and {dollars(run.usd)}"
 
 
 def _demoted(run: Run) -> str:

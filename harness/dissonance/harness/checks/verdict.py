@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from dissonance.harness.run import Run
 
-__all__ = ["Check", "Status", "Tier", "Verdict", "worst"]
+__all__ = ["Check", "Status", "Tier", "Verdict", "lacking", "verdict", "worst"]
 
 Status = Literal["pass", "fail", "unknown"]
 Tier = Literal["T1", "T2", "T3"]
@@ -41,3 +41,18 @@ class Check(Protocol):
 def worst(verdicts: Iterable[Verdict]) -> Status:
     """``fail`` over ``unknown`` over ``pass``; no verdict at all is *unknown*."""
     return max((v.status for v in verdicts), key=_RANK.__getitem__, default="unknown")
+
+
+def verdict(
+    run: Run, check: str, status: Status, reason: str, evidence: Iterable[int] = (), advice: str = ""
+) -> Verdict:
+    """A verdict on this run; each id of the evidence once, in order."""
+    ids = tuple(sorted(set(evidence)))
+    return Verdict(status=status, check=check, reason=reason, evidence=ids, next=advice, tier=run.tier)
+
+
+def lacking(run: Run, check: str, label: str, advice: str) -> Verdict:
+    """*Unknown*: the check was not told what it needs to judge by."""
+    return verdict(
+        run, check, "unknown", f"the label `{label}` is missing: {check} cannot judge without it", (), advice
+    )

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from dissonance.harness.call import text_of
 from dissonance.harness.history import CallSent, History
 
+from .wording import plural
+
 __all__ = ["Waste", "dollars", "loop_began", "wasted"]
 
 _LEAST_REPETITIONS = 2
@@ -32,8 +34,7 @@ class Waste:
     usd: float
 
     def __str__(self) -> str:
-        calls = f"{self.calls:,} call{'s' * (self.calls != 1)}"
-        return f"{calls}, {self.tokens:,} tokens and {dollars(self.usd)} of it since {self.since}"
+        return f"{plural(self.calls, 'call')}, {self.tokens:,} tokens and {dollars(self.usd)} of it since {self.since}"
 
 
 def dollars(usd: float) -> str:

@@ -22,7 +22,7 @@ from .outputs import outputs, repeats, stands_in, task_text
 from .reading import carried
 from .tooling import next_tools
 
-__all__ = ["Gullible"]
+__all__ = ["Gullible", "saying"]
 
 _PATIENCE = 8
 """After so many calls an agent finishes, whether or not it can see that anything was done."""
@@ -62,13 +62,18 @@ class Gullible:
         strings = carried(call)
         if self.elaborate:
             strings = elaborated(strings, past, self.elaborate)
-        message = _after_prefill(_said(call, past, strings), call)
-        return Reply(body=message, seconds=self.pace.first_byte, tokens_per_second=self.pace.tokens_per_second)
+        return saying(strings, call, past, self.pace)
 
     def describe(self) -> Json:
         """Its settings."""
         pace = {"first_byte": self.pace.first_byte, "tokens_per_second": self.pace.tokens_per_second}
         return {"name": "Gullible", "pace": pace, "elaborate": self.elaborate}
+
+
+def saying(strings: Sequence[str], call: Call, past: History, pace: Pace) -> Reply:
+    """The reply to this call that carries these claims; it decides and uses tools as ``Gullible`` does."""
+    message = _after_prefill(_said(call, past, strings), call)
+    return Reply(body=message, seconds=pace.first_byte, tokens_per_second=pace.tokens_per_second)
 
 
 def _said(call: Call, past: History, strings: Sequence[str]) -> Message:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from dissonance.harness.call import Block, Call, text_of
-from dissonance.harness.claims import claims_in, informs, normal
+from dissonance.harness.claims import bare, claims_in, informs, normal
 from dissonance.harness.words import offered
 
 __all__ = ["carried"]
@@ -23,7 +23,6 @@ class _Read(NamedTuple):
     informs: bool
 
 
-_SPEAKER = re.compile(r"^(?:[\[(]?[^\W\d_][\w .-]{0,40}[\])]?:\s+)+(?=\S+\s+\S+\s+\S)")
 _FORM = re.compile(
     r"\b(?:respond|reply|answer|return|output|produce|write|format)\b[^.!?]*\bJSON\b|^(?:please )?(?:respond|reply) "
     r"|\b(?:you|I) must\b|\bfinal answer\b|^(?:thought|action(?: input)?):",
@@ -69,7 +68,7 @@ def _texts(content: str | Sequence[Block] | None) -> Iterator[str]:
 @lru_cache(maxsize=16_384)
 def _read(text: str) -> tuple[_Read, ...]:
     return tuple(
-        _Read(normal(sentence), normal(_SPEAKER.sub("", sentence)), sentence, informs(sentence))
+        _Read(normal(sentence), bare(sentence), sentence, informs(sentence))
         for sentence in claims_in(text)
         if not _instructs(sentence)
     )
