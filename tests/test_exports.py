@@ -12,18 +12,19 @@ EXPORTS = {
         Experiment NAMES Params Progress Result Size experiments find report_of run_experiments
     """,
     "dissonance.faults": """
-        At BatteryPlan CutStream DelegateAgain Disconnect Dribble EmptyContent Family Fault FaultPlan
-        HttpError MalformedBody Overloaded Paraphrase PingPong RateLimit Reenter Refusal RejectWork
-        RepeatToolCall Rule SCHEMA SlowBranch SlowReply Stall StreamError TruncatedToolJson When as_plan
+        At BatteryPlan ContradictoryAnswers Crash CutStream DelegateAgain Disconnect Dribble DuplicateAnswer
+        EmptyContent Family Fault FaultPlan HttpError LateAnswer MalformedBody NeverAnswers Overloaded Paraphrase
+        PingPong RateLimit Reenter Refusal RejectWork RepeatToolCall RestartWhilePaused Rule SCHEMA SlowBranch
+        SlowReply Stall StreamError TruncatedToolJson When as_plan
         as_python fault_types sentence standard_battery
     """,
     "dissonance.harness": """
-        ApiError BadInput BusyError Call Check CheckFailed Claim DissonanceError FaultCount
-        FaultMark Gullible History Interceptor Limits Message Model Pace Plan PlanError
-        RecordedError Reply Run RunStopped ScriptExhausted Scripted Skeptical Usage Verdict agent
-        cascade context_growth costs degrades_gracefully escalates false_acceptance independence
-        load_run makespan no_silent_damage no_silent_truncation overhead recovers routes run
-        terminates text_block text_of tool_use worst
+        After Answer ApiError Ask BadInput BusyError Call Check CheckFailed Claim DissonanceError FaultCount
+        FaultMark Gullible History Interceptor Limits Message Model Pace Plan PlanError RecordedError Reply
+        Restartable Run RunStopped ScriptExhausted Scripted ScriptedHuman Skeptical Usage Verdict agent
+        cascade context_growth costs degrades_gracefully escalates false_acceptance independence load_run
+        makespan no_silent_damage no_silent_truncation overhead record_action record_checkpoint recovers
+        routes run terminates text_block text_of tool_use worst
     """,
     "dissonance.patterns": """
         Agent Answer Attempt CallGuard Check Conflict CycleDetector Damage DamagedReply Decision Delegated

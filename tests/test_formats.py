@@ -13,6 +13,7 @@ from dissonance.faults import At, FaultPlan, RejectWork, Rule, SlowReply, When
 from dissonance.harness import Usage, run
 from dissonance.harness.history import (
     SCHEMA,
+    Acted,
     Answered,
     Asked,
     CallSent,
@@ -21,6 +22,7 @@ from dissonance.harness.history import (
     FaultFired,
     GuardFired,
     ReplyReceived,
+    Restarted,
     RunEnded,
     RunStarted,
     Stopped,
@@ -69,6 +71,14 @@ EVENTS: list[tuple[Event, str]] = [
     ),
     (Asked(id=6, at=2.0, agent="a", data={}), '{"id":6,"at":2.0,"agent":"a","data":{},"kind":"ask"}'),
     (Answered(id=7, at=2.0, agent="a", data={}), '{"id":7,"at":2.0,"agent":"a","data":{},"kind":"answer"}'),
+    (
+        Acted(id=10, at=2.0, agent="a", key="refund-7", data={"amount": 40}),
+        '{"id":10,"at":2.0,"agent":"a","key":"refund-7","data":{"amount":40},"kind":"action"}',
+    ),
+    (
+        Restarted(id=11, at=62.0, down=60.0, reason="it died"),
+        '{"id":11,"at":62.0,"down":60.0,"reason":"it died","agent":null,"kind":"restarted"}',
+    ),
     (
         Stopped(id=8, at=2.0, limit="calls", reason="500 calls"),
         '{"id":8,"at":2.0,"limit":"calls","reason":"500 calls","agent":null,"kind":"stopped"}',

@@ -11,9 +11,11 @@ from .at import At
 from .battery import BatteryPlan, standard_battery
 from .describe import as_python, sentence
 from .fault import Family, Fault, fault_types
+from .human import ContradictoryAnswers, DuplicateAnswer, LateAnswer, NeverAnswers
 from .latency import Dribble, Overloaded, RateLimit, SlowBranch, SlowReply, Stall
 from .loops import DelegateAgain, Paraphrase, PingPong, Reenter, RejectWork, RepeatToolCall
 from .plan import SCHEMA, FaultPlan, as_plan
+from .process import Crash, RestartWhilePaused
 from .rule import Rule
 from .transport import (
     CutStream,
@@ -31,16 +33,21 @@ __all__ = [
     "SCHEMA",
     "At",
     "BatteryPlan",
+    "ContradictoryAnswers",
+    "Crash",
     "CutStream",
     "DelegateAgain",
     "Disconnect",
     "Dribble",
+    "DuplicateAnswer",
     "EmptyContent",
     "Family",
     "Fault",
     "FaultPlan",
     "HttpError",
+    "LateAnswer",
     "MalformedBody",
+    "NeverAnswers",
     "Overloaded",
     "Paraphrase",
     "PingPong",
@@ -49,6 +56,7 @@ __all__ = [
     "Refusal",
     "RejectWork",
     "RepeatToolCall",
+    "RestartWhilePaused",
     "Rule",
     "SlowBranch",
     "SlowReply",

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from dissonance.harness.call import Call, Endpoint
+from dissonance.harness.moment import Moment
 
 from .spec import Spec
 
@@ -35,8 +36,11 @@ class At(Spec):
     tool: _Name | None = None
     endpoint: Endpoint = "messages"
 
-    def matches(self, call: Call) -> bool:
-        """Whether the call is one of these."""
+    def matches(self, call: Call | Moment) -> bool:
+        """Whether the call, or another moment of a run, is one of these."""
+        if isinstance(call, Moment):
+            named = self.agent is None or fnmatchcase(call.agent, self.agent)
+            return named and self.tool is None and (self.text is None or self.text in call.text)
         return (
             call.endpoint == self.endpoint
             and (self.agent is None or fnmatchcase(call.agent, self.agent))

@@ -6,7 +6,7 @@ whoever makes the plan: a fault has no probability. It is a frozen model with at
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
@@ -18,6 +18,8 @@ from .spec import Spec
 
 if TYPE_CHECKING:
     from dissonance.harness.history import History
+    from dissonance.harness.human import After
+    from dissonance.harness.moment import Moment, Place
 
     from .at import At
 
@@ -60,6 +62,11 @@ class Fault(Spec):
         return type(self).__name__
 
     @property
+    def noun(self) -> str:
+        """What its rule's ``when`` counts: ``call``, ``request`` (to the human), ``checkpoint`` or ``action``."""
+        return "call"
+
+    @property
     def claims(self) -> tuple[JsonObject, ...]:
         """The claims that this fault plants, as JSON."""
         return ()
@@ -78,6 +85,14 @@ class Fault(Spec):
 
     def on_reply(self, call: Call, reply: Reply, past: History, rule: str) -> Reply | None:
         """Another reply, or None: did not fire. Pure; ``rule`` is the rule's id, for draws by hash."""
+        return None
+
+    def on_answers(self, ask: Moment, answers: Sequence[After], past: History, rule: str) -> Sequence[After] | None:
+        """Other answers of the human, in the order of their times, or None: did not fire. Pure."""
+        return None
+
+    def dies_at(self, slot: Call | Moment, place: Place, past: History, rule: str) -> float | None:
+        """The process dies here and is away for so many virtual seconds; None: did not fire. Pure."""
         return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
@@ -17,6 +17,8 @@ from .when import When
 
 if TYPE_CHECKING:
     from dissonance.harness.history import History
+    from dissonance.harness.human import After
+    from dissonance.harness.moment import Moment, Place
 
 __all__ = ["Rule"]
 
@@ -64,11 +66,12 @@ class Rule(Spec):
     def sentence(self) -> str:
         """The rule as an English clause."""
         place = self.at.sentence()
-        return f"on {self.when.sentence()}{' ' if place.startswith('of') else ', ' if place else ''}{place}" + (
-            f", {self.fault.sentence()}"
+        return (
+            f"on {self.when.sentence(self.fault.noun)}{' ' if place.startswith('of') else ', ' if place else ''}{place}"
+            + (f", {self.fault.sentence()}")
         )
 
-    def mark(self, call: Call) -> FaultMark:
+    def mark(self, call: Call | Moment) -> FaultMark:
         """What a check must know once this rule has fired on this call."""
         return FaultMark(
             fault=self.fault.kind,
@@ -77,7 +80,7 @@ class Rule(Spec):
             damages=self.fault.damages,
         )
 
-    def matches(self, call: Call) -> bool:
+    def matches(self, call: Call | Moment) -> bool:
         """Whether this is the rule's place and time."""
         return self.when.matches(call) and self.at.matches(call)
 
@@ -88,3 +91,11 @@ class Rule(Spec):
     def on_reply(self, call: Call, reply: Reply, past: History) -> Reply | None:
         """What the fault makes of the reply; None where it does not fire."""
         return self.fault.on_reply(call, reply, past, self.id) if self.matches(call) else None
+
+    def on_answers(self, ask: Moment, answers: Sequence[After], past: History) -> Sequence[After] | None:
+        """What the fault makes of the human's answers; None where it does not fire."""
+        return self.fault.on_answers(ask, answers, past, self.id) if self.matches(ask) else None
+
+    def dies_at(self, slot: Call | Moment, place: Place, past: History) -> float | None:
+        """How long the process is away that the fault lets die here; None where it does not fire."""
+        return self.fault.dies_at(slot, place, past, self.id) if self.matches(slot) else None

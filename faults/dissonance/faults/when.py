@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from dissonance.harness.call import Call
+from dissonance.harness.moment import Moment
 
 from .spec import Ordinal, Seconds, Spec
 
@@ -56,7 +57,7 @@ class When(Spec):
             raise ValueError(f"no time is left between after={self.after:g} and before={self.before:g}; swap them")
         return self
 
-    def matches(self, call: Call) -> bool:
+    def matches(self, call: Call | Moment) -> bool:
         """Whether the call is one of these."""
         return (
             self._selects(call.ordinal)
@@ -65,7 +66,7 @@ class When(Spec):
             and (self.before is None or call.sent_at < self.before)
         )
 
-    def ends_at(self, call: Call) -> float | None:
+    def ends_at(self, call: Call | Moment) -> float | None:
         """The virtual second after which, for the agent of this matching call, nothing matches any more.
 
         That is ``call.sent_at`` once no later call of the agent can match (the client's retries of
@@ -74,9 +75,9 @@ class When(Spec):
         last = self._last()
         return call.sent_at if last is not None and call.ordinal >= last else self.before
 
-    def sentence(self) -> str:
-        """In English: ``call 1``, ``every call from the 2nd on``, ``every call``, …"""
-        parts = [self._calls_sentence()]
+    def sentence(self, noun: str = "call") -> str:
+        """In English: ``call 1``, ``every call from the 2nd on``, ``every call``, …; ``noun`` is what is counted."""
+        parts = [self._calls_sentence(noun)]
         if self.attempt is not None:
             parts.append(f"attempt {self.attempt} only")
         if self.after is not None and self.before is not None:
@@ -108,12 +109,12 @@ class When(Spec):
         first, last = self._first(), self.until_call
         return first <= ordinal and (last is None or ordinal <= last) and (ordinal - first) % (self.every or 1) == 0
 
-    def _calls_sentence(self) -> str:
+    def _calls_sentence(self, noun: str) -> str:
         if self.call is not None:
-            return f"call {self.call}"
+            return f"{noun} {self.call}"
         if self.calls is not None:
-            return ("calls " if len(self.calls) > 1 else "call ") + ", ".join(map(str, sorted(self.calls)))
-        which = "every call" if self.every in (None, 1) else f"every {_nth(self.every or 1)} call"
+            return (f"{noun}s " if len(self.calls) > 1 else f"{noun} ") + ", ".join(map(str, sorted(self.calls)))
+        which = f"every {noun}" if self.every in (None, 1) else f"every {_nth(self.every or 1)} {noun}"
         start = f" from the {_nth(self.from_call)} on" if self.from_call not in (None, 1) else ""
         if self.every not in (None, 1) and self.from_call == 1:
             start = " from the 1st on"

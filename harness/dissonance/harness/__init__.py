@@ -45,12 +45,18 @@ from .claims import Claim
 from .errors import BadInput, BusyError, CheckFailed, DissonanceError, PlanError, RunStopped, ScriptExhausted
 from .exchange import FaultCount
 from .history import History
+from .human import After, Answer, Ask, ScriptedHuman
 from .limits import Limits
+from .marks import record_action, record_checkpoint
 from .models import Gullible, Scripted, Skeptical
 from .run import RecordedError, Run, load_run, run
+from .workflow import Restartable
 
 __all__ = [
+    "After",
+    "Answer",
     "ApiError",
+    "Ask",
     "BadInput",
     "BusyError",
     "Call",
@@ -71,10 +77,12 @@ __all__ = [
     "PlanError",
     "RecordedError",
     "Reply",
+    "Restartable",
     "Run",
     "RunStopped",
     "ScriptExhausted",
     "Scripted",
+    "ScriptedHuman",
     "Skeptical",
     "Usage",
     "Verdict",
@@ -91,6 +99,8 @@ __all__ = [
     "no_silent_damage",
     "no_silent_truncation",
     "overhead",
+    "record_action",
+    "record_checkpoint",
     "recovers",
     "routes",
     "run",

@@ -50,8 +50,10 @@ class RunStopped(BaseException):
     """The harness has ended this run; ``limit`` says which limit was hit.
 
     A ``BaseException``, so that a workflow's ``except Exception`` does not turn the end of the
-    run into one more retry.
+    run into one more retry. ``abrupt``: what the run has begun is left as it is, not tidied up.
     """
+
+    abrupt = False
 
     def __init__(self, limit: str, reason: str) -> None:
         super().__init__(reason)

@@ -21,6 +21,7 @@ from .agents import Agents, Ordinals, attribute
 from .call import ApiError, Call, Interceptor, Message, Model, Reply, Usage
 from .history import Bodies, CallSent, FaultFired, Received, ReplyReceived
 from .limits import Switch
+from .process import Process
 from .recorder import Recorder
 from .wire.catalog import cost, models_reply
 from .wire.complete import complete
@@ -93,12 +94,13 @@ class Exchange:
     rules: Sequence[Interceptor]
     seed: int
     switch: Switch
+    process: Process
+    counts: dict[str, FaultCount]
     agents: Agents | None = None
     broken: Exception | None = None
     refused_hosts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.counts = {rule.id: FaultCount() for rule in self.rules}
         self._ordinals = Ordinals()
         self._meter = Meter()
         self._parser = GrowingParser()
@@ -185,6 +187,7 @@ class Exchange:
     # --- the answer -------------------------------------------------------------------------
 
     def _answer(self, request: Request, call: Call) -> Delivery:
+        self.process.reach(call, "call")
         if not self.rules:
             reply = complete(self._plain(request, call), call, self.seed)
             return _Recorded(self, call, reply, render(reply, call), ())
@@ -304,6 +307,7 @@ class Exchange:
                 reached=tuple(reached),
             )
         )
+        self.process.reach(call, "reply")
 
 
 _OWN_FIELDS = frozenset({"model", "system", "messages", "tools", "tool_choice", "max_tokens", "stream"})

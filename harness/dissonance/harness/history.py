@@ -24,6 +24,7 @@ from .errors import BadInput
 
 __all__ = [
     "SCHEMA",
+    "Acted",
     "Answered",
     "Asked",
     "Bodies",
@@ -34,6 +35,7 @@ __all__ = [
     "GuardFired",
     "History",
     "ReplyReceived",
+    "Restarted",
     "RunEnded",
     "RunStarted",
     "Stopped",
@@ -185,6 +187,30 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Acted:
+    """An action has taken effect in the world: money moved, a mail left. ``key`` is equal where it is the same action."""
+
+    id: int
+    at: float
+    agent: str | None
+    key: str
+    data: JsonObject
+    kind: Literal["action"] = "action"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarted:
+    """The process died and was started again; ``down`` is how long it was away, in virtual seconds."""
+
+    id: int
+    at: float
+    down: float
+    reason: str
+    agent: str | None = None
+    kind: Literal["restarted"] = "restarted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
     """The harness stopped the run: ``limit`` was hit."""
 
@@ -211,7 +237,18 @@ class RunEnded:
 
 
 Event: TypeAlias = (
-    RunStarted | CallSent | FaultFired | ReplyReceived | GuardFired | Checkpoint | Asked | Answered | Stopped | RunEnded
+    RunStarted
+    | CallSent
+    | FaultFired
+    | ReplyReceived
+    | GuardFired
+    | Checkpoint
+    | Asked
+    | Answered
+    | Acted
+    | Restarted
+    | Stopped
+    | RunEnded
 )
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
@@ -350,6 +387,10 @@ class History(Sequence[Event]):
     def faults(self, rule: str | None = None) -> list[FaultFired]:
         """The firings of a rule (None: of all), in order."""
         return [e for e in self._events if isinstance(e, FaultFired) and (rule is None or e.rule == rule)]
+
+    def actions(self) -> list[Acted]:
+        """The actions that took effect, in order."""
+        return [e for e in self._events if isinstance(e, Acted)]
 
     def guards(self) -> list[GuardFired]:
         """The guards that fired, in order."""

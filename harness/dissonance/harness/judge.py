@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .checks.verdict import Check, Verdict
+from .history import Asked, CallSent
 
 if TYPE_CHECKING:
     from .run import Run
@@ -25,7 +26,7 @@ _SCRIPT = "Mend the workflow, or answer for the model with dissonance.harness.Sc
 def judge(run: Run, check: Check) -> Verdict:
     """The check's verdict, or *unknown* where there is a reason not to believe it."""
     verdict = _asked(run, check)
-    doubt = _doubt(run, check, verdict) if run.plan else None
+    doubt = _vacuous(run, verdict) or (_doubt(run, check, verdict) if run.plan else None)
     if doubt is not None:
         reason, advice = doubt
         return replace(verdict, status="unknown", reason=reason, next=advice, evidence=())
@@ -59,6 +60,21 @@ def _asked(run: Run, check: Check) -> Verdict:
             tier=run.tier,
         )
     return replace(verdict, tier=run.tier)
+
+
+def _vacuous(run: Run, verdict: Verdict) -> tuple[str, str] | None:
+    """Why a pass would say nothing of the workflow."""
+    if verdict.status != "pass":
+        return None
+    if not any(isinstance(event, CallSent | Asked) for event in run.history):
+        return (
+            "nothing happened: the workflow called no model and asked no human",
+            "Give run() the workflow itself, or what makes it; it must use the anthropic package inside the run.",
+        )
+    if run.outcome == "crashed":
+        advice = "Give run() a Restartable(start, resume)."
+        return f"the process died and was not started again ({run.error_text})", advice
+    return None
 
 
 def _doubt(run: Run, check: Check, verdict: Verdict) -> tuple[str, str] | None:

@@ -55,7 +55,7 @@ class Switch:
 
     def __init__(self, limits: Limits, world: World) -> None:
         self._limits = limits
-        self._world = world
+        self.world = world
         self._refusals = 0
         self.calls = 0
         self.tokens = 0
@@ -65,7 +65,7 @@ class Switch:
     def check(self) -> None:
         """Raise :class:`RunStopped` where the run must not go on."""
         if self.stopped is None:
-            self.stopped = self._world.ending
+            self.stopped = self.world.ending
         if self.stopped is not None:
             self._refuse(self.stopped)
         limits = self._limits
@@ -85,7 +85,7 @@ class Switch:
         self._refusals += 1
         refusal = RunStopped(reason.limit, reason.reason)
         if self._refusals >= _REFUSALS:
-            self._world.end(reason)
+            self.world.end(reason)
             insist(refusal)
         raise refusal
 

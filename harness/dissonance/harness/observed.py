@@ -6,6 +6,7 @@ ended. Times, usage and the order between agents do not count: they are delay. N
 own bytes:
 
 * the reply on which it fired (how it alters a *request*, on the other hand, shows in the model's reply);
+* the answers to a request of which it altered the answers, and the restart of a process that it ended;
 * its altered text, where it merely reappears: whole, as a text of a block or as a line of it, where the
   baseline has the unaltered one. Of a reply that was cut, any beginning of it is such a text.
 
@@ -15,10 +16,10 @@ it; one that asks again, decides otherwise, raises, or makes anything else of th
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeGuard
 
-from .history import Answered, Asked, CallSent, Checkpoint, Event, FaultFired, GuardFired, History, RunEnded
+from .history import Acted, Answered, Asked, CallSent, Checkpoint, Event, FaultFired, GuardFired, History, RunEnded
 from .veil import Veil
 
 __all__ = ["observed"]
@@ -57,8 +58,10 @@ class _Step(NamedTuple):
     own: bool = False
 
 
-def _steps(history: History, firings: Sequence[FaultFired] = ()) -> dict[str | None, list[_Step]]:
-    """Each agent's steps, in its order."""
+def _steps(
+    history: History, asked: Collection[str], firings: Sequence[FaultFired] = ()
+) -> dict[str | None, list[_Step]]:
+    """Each agent's steps, in its order; without the answers to these requests."""
     own = {firing.call for firing in firings if firing.side == "reply"}
     replies = {
         reply.call: _Facts(reply.id, (reply.status, reply.ending, reply.stop_reason, reply.error), (reply.body,))
@@ -67,6 +70,8 @@ def _steps(history: History, firings: Sequence[FaultFired] = ()) -> dict[str | N
     steps: dict[str | None, list[_Step]] = {}
     for event in history:
         facts = _facts(event)
+        if isinstance(event, Answered) and event.data.get("id") in asked:
+            continue
         if facts is not None:
             steps.setdefault(event.agent, []).append(_Step(facts, replies.get(event.id), event.id in own))
     return steps
@@ -82,6 +87,8 @@ def _facts(event: Event) -> _Facts | None:
             return _Facts(event.id, (event.kind, event.guard), plain=[event.reason, event.data])
         case Checkpoint() | Asked() | Answered():
             return _Facts(event.id, event.kind, plain=event.data)
+        case Acted():
+            return _Facts(event.id, (event.kind, event.key), plain=event.data)
         case RunEnded():
             return _Facts(event.id, (event.outcome, event.stopped_by), (event.result,), event.error)
         case _:
@@ -93,7 +100,8 @@ def _facts(event: Event) -> _Facts | None:
 
 def _last_difference(history: History, baseline: History, firings: Sequence[FaultFired]) -> int:
     """The id of the run's last event that differs; -1 where none does. What is missing differs at the end."""
-    mine, usual = _steps(history, firings), _steps(baseline)
+    asked = [event.data["id"] for event in (history[firing.call] for firing in firings) if _is_request(event)]
+    mine, usual = _steps(history, asked, firings), _steps(baseline, asked)
     end = history[-1].id
     lengths = [_longer(mine.get(agent, []), usual.get(agent, []), end) for agent in {**mine, **usual}]
     last = max(lengths, default=-1)
@@ -101,6 +109,10 @@ def _last_difference(history: History, baseline: History, firings: Sequence[Faul
         return last  # nothing that is found in the contents could add to it
     compare = _Comparison(history, baseline, firings)
     return max([last, *(place for agent in mine for place in compare.differences(mine[agent], usual.get(agent, [])))])
+
+
+def _is_request(event: Event) -> TypeGuard[Asked]:
+    return isinstance(event, Asked) and "id" in event.data
 
 
 def _longer(mine: Sequence[_Step], usual: Sequence[_Step], end: int) -> int:

@@ -9,6 +9,7 @@ import os
 import random
 import re
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from typing import Any, TypeVar
 
 from pydantic_core import to_jsonable_python
 
-from .agents import Agents
+from .agents import Agents, current_agent
 from .call import Interceptor, Model
+from .desk import Desk
 from .errors import RunStopped
-from .exchange import Exchange
+from .exchange import Exchange, FaultCount
 from .history import (
+    Acted,
     Answered,
     Asked,
     Bodies,
@@ -30,16 +33,19 @@ from .history import (
     GuardFired,
     History,
     Outcome,
+    Restarted,
     RunEnded,
     RunStarted,
     Stopped,
+    canonical,
 )
 from .limits import Limits, Switch
+from .process import MOST_LIVES, Process, ProcessDied
 from .recorder import Recorder
 from .routes import routed
 from .store import RunFolder
 from .wire.hook import install_hook
-from .workflow import start
+from .workflow import Restartable, Workflow
 from .world import Patches, World, complete, current_world, inside
 
 __all__ = ["Order", "Performed", "perform"]
@@ -54,7 +60,7 @@ T = TypeVar("T")
 class Order:
     """What is to be run; ``name`` is the workflow's. Valid already."""
 
-    workflow: Callable[..., Any]
+    workflow: Callable[..., Any] | Restartable
     name: str
     task: Any
     rules: Sequence[Interceptor]
@@ -91,54 +97,125 @@ class Performed:
 
 def perform(order: Order, folder: RunFolder | None = None) -> Performed:
     """Run it. Raises what the caller's own model or interceptor raised, and KeyboardInterrupt, after recording all."""
-    limits = order.limits
-    world = World(seconds=limits.seconds, real_seconds=limits.real_seconds, shuffle=order.schedule)
-    bodies = Bodies(folder.body if folder else None)
-    recorder = Recorder(world, bodies, folder.event if folder else None)
-    switch = Switch(limits, world)
-    exchange = Exchange(world, recorder, order.model, order.rules, order.seed, switch, order.agents)
-    recorder.add(
+    life = _Life(order, folder)
+    life.recorder.add(
         RunStarted,
         workflow=order.name,
-        task=bodies.put(_as_json(order.task)),
+        task=life.recorder.bodies.put(_as_json(order.task)),
         seed=order.seed,
         model=_described(order.model),
         rules=tuple(rule.id for rule in order.rules),
     )
-    result: Any = None
-    exception: BaseException | None = None
-    ended = _End(world)
-    try:
-        result = _play(order, world, exchange, recorder, ended)
-    except BaseException as error:
-        exception = error
-    performed = _concluded(result, exception, ended.seconds, recorder, exchange)
-    if exchange.broken is not None:
-        raise exchange.broken
+    with routed(), Workflow(order.workflow, order.task, life.human) as workflow:
+        result, exception = life.played(workflow.start)
+        while life.restarts(workflow, result, exception):
+            result, exception = life.played(workflow.resume)
+    performed = _concluded(result, exception, life.ended.seconds, life.recorder, life.exchange)
+    if life.exchange.broken is not None:
+        raise life.exchange.broken
     if isinstance(exception, KeyboardInterrupt):
         raise exception
     return performed
 
 
-def _play(order: Order, world: World, exchange: Exchange, recorder: Recorder, ended: _End) -> Any:
-    with ExitStack() as stack:
-        stack.enter_context(routed())
-        patches = stack.enter_context(inside(world))
-        install_hook(exchange, world, patches, order.allow_hosts)
-        _tame_sdk(patches)
-        stack.enter_context(_Key())
-        stack.enter_context(_Randomness(order.seed))
-        stack.enter_context(_Listening(recorder, world))
-        with ended:
-            result = start(order.workflow, order.task, order.human)
-        if inspect.isawaitable(result):
-            result = complete(world, _awaited(result, ended))
-        return result
+class _Life:
+    """A run's processes, one after the other: each has a world of its own, and all have one history."""
+
+    def __init__(self, order: Order, folder: RunFolder | None) -> None:
+        self._order = order
+        self._began = time.monotonic()
+        world = self._world(0.0)
+        bodies = Bodies(folder.body if folder else None)
+        self.recorder = recorder = Recorder(world, bodies, folder.event if folder else None)
+        counts = {rule.id: FaultCount() for rule in order.rules}
+        self._process = process = Process(order.rules, recorder, counts, world)
+        self.exchange = Exchange(
+            world,
+            recorder,
+            order.model,
+            order.rules,
+            order.seed,
+            Switch(order.limits, world),
+            process,
+            counts,
+            order.agents,
+        )
+        asked = hasattr(order.human, "ask")
+        self._desk = Desk(order.human, order.rules, recorder, counts, process) if asked else None
+        self.ended = _End(world)
+
+    @property
+    def human(self) -> Any:
+        """What the workflow gets as its human; one that cannot be asked is handed on as it is."""
+        return self._desk or self._order.human
+
+    def played(self, begin: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+        """The result and the exception of one process."""
+        try:
+            return self._play(begin), None
+        except BaseException as error:
+            return None, error
+        finally:
+            if self._process.died is not None:
+                self.exchange.world.abandoned.clear()  # a dead process has left nothing behind that could go on
+
+    def _play(self, begin: Callable[[], Any]) -> Any:
+        order, world, ended = self._order, self.exchange.world, self.ended
+        with ExitStack() as stack:
+            patches = stack.enter_context(inside(world))
+            install_hook(self.exchange, world, patches, order.allow_hosts)
+            _tame_sdk(patches)
+            stack.enter_context(_Key())
+            stack.enter_context(_Randomness(order.seed))
+            stack.enter_context(_Listening(self.recorder, self._process))
+            with ended:
+                result = begin()
+            if inspect.isawaitable(result):
+                result = complete(world, _awaited(result, ended, self._desk))
+            return result
+
+    def restarts(self, workflow: Workflow, result: Any, exception: BaseException | None) -> bool:
+        """Whether the process is started again; if so, its new world is ready."""
+        process = self._process
+        paused = exception if isinstance(exception, Exception) else result
+        if process.died is None and workflow.restartable and _is_paused(paused):
+            process.died = process.paused(self.recorder.next_id - 1)
+        died = process.died
+        if died is None or not workflow.restartable or self.exchange.switch.stopped is not None:
+            return False
+        if process.lives >= MOST_LIVES:
+            reason = f"the process died {process.lives} times: it is in a crash loop"
+            self.exchange.switch.stopped = RunStopped("restarts", reason)
+            return False
+        self._begin_anew(died)
+        return True
+
+    def _begin_anew(self, died: ProcessDied) -> None:
+        former = self.exchange.world
+        world = self._world(former.now + died.down)
+        world.escapes.extend(former.escapes)
+        world.captured_threads = former.captured_threads
+        process = self._process
+        process.world = self.exchange.world = self.exchange.switch.world = self.recorder.world = world
+        self.ended = _End(world)
+        process.died = None
+        process.lives += 1
+        if self._desk is not None:
+            self._desk.forget()
+        self.recorder.add(Restarted, down=died.down, reason=died.reason)
+
+    def _world(self, began: float) -> World:
+        limits = self._order.limits
+        left = max(limits.real_seconds - (time.monotonic() - self._began), 1e-3)
+        return World(seconds=limits.seconds, real_seconds=left, shuffle=self._order.schedule, began=began)
 
 
-async def _awaited(result: Awaitable[T], ended: _End) -> T:
+async def _awaited(result: Awaitable[T], ended: _End, desk: Desk | None) -> T:
     with ended:
-        return await result
+        value = await result
+    if desk is not None:
+        await desk.drain()
+    return value
 
 
 class _End:
@@ -161,6 +238,8 @@ def _concluded(
     stop = exchange.switch.stopped or exchange.world.ending
     if stop is None and isinstance(exception, RunStopped):
         stop = exception
+    if isinstance(stop, ProcessDied):
+        stop, exception = None, stop
     outcome = _outcome(result, exception, stop)
     stopped_by = stop.limit if stop is not None else _guard_of(result) or _guard_of(exception)
     if stop is not None:
@@ -183,11 +262,15 @@ def _concluded(
 def _outcome(result: Any, exception: BaseException | None, stop: RunStopped | None) -> Outcome:
     if stop is not None:
         return "stopped_by_harness"
-    if getattr(exception if exception is not None else result, "paused", False) is True:
+    if _is_paused(exception if exception is not None else result):
         return "paused"
     if exception is None:
         return "completed"
     return "failed" if isinstance(exception, Exception | asyncio.CancelledError) else "crashed"
+
+
+def _is_paused(value: object) -> bool:
+    return getattr(value, "paused", False) is True
 
 
 def _guard_of(value: object) -> str | None:
@@ -276,10 +359,10 @@ class _Randomness:
 class _Listening(logging.Handler):
     """Turns what patterns log into events, while the run lasts."""
 
-    def __init__(self, recorder: Recorder, world: World) -> None:
+    def __init__(self, recorder: Recorder, process: Process) -> None:
         super().__init__(logging.INFO)
         self._recorder = recorder
-        self._world = world
+        self._process = process
 
     def __enter__(self) -> None:
         logger = logging.getLogger(_PATTERNS)
@@ -299,17 +382,23 @@ class _Listening(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         event = getattr(record, "event", None)
-        if isinstance(event, dict) and current_world() is self._world:
+        if isinstance(event, dict) and current_world() is self._process.world and self._process.died is None:
             self._add(dict(event))
 
     def _add(self, event: dict[str, Any]) -> None:
-        kind, agent = event.pop("kind", None), event.pop("agent", None)
+        kind, agent = event.pop("kind", None), event.pop("agent", None) or current_agent()
         data = _as_json(event)
         if kind == "guard":
             guard, reason = str(data.pop("guard", "guard")), str(data.pop("reason", ""))
             self._recorder.add(GuardFired, agent=agent, guard=guard, reason=reason, data=data)
+        elif kind == "action":
+            key = str(data.pop("key", ""))
+            made = self._recorder.add(Acted, agent=agent, key=key, data=data)
+            self._process.passed("action", made.id, agent, f"{key}\n{canonical(data).decode()}")
         elif kind in _LOGGED:
-            self._recorder.add(_LOGGED[kind], agent=agent, data=data)
+            made = self._recorder.add(_LOGGED[kind], agent=agent, data=data)
+            if kind == "checkpoint":
+                self._process.passed("checkpoint", made.id, agent, canonical(data).decode())
 
 
 _LOGGED: dict[str, Callable[..., Event]] = {"checkpoint": Checkpoint, "ask": Asked, "answer": Answered}

@@ -14,10 +14,10 @@ E = TypeVar("E")
 
 
 class Recorder:
-    """Gives events their ids and times. ``sink`` gets each event's line at once; see :class:`~.store.RunFolder`."""
+    """Gives events their ids and times, by the clock of ``world``. ``sink`` gets each event's line at once; see :class:`~.store.RunFolder`."""
 
     def __init__(self, world: World, bodies: Bodies, sink: Callable[[bytes], None] | None = None) -> None:
-        self._world = world
+        self.world = world
         self._sink = sink
         self._events: list[Event] = []
         self.bodies = bodies
@@ -30,7 +30,7 @@ class Recorder:
 
     def add(self, kind: Callable[..., Event], **fields: Any) -> Event:
         """Record an event of this kind, now."""
-        event = kind(id=len(self._events), at=self._world.now, **fields)
+        event = kind(id=len(self._events), at=self.world.now, **fields)
         self.keep(event)
         return event
 

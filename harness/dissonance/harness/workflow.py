@@ -1,30 +1,57 @@
-"""What a workflow is to the harness: a callable of one task, or a factory of one."""
+"""What a workflow is to the harness: a callable of one task, one that can be resumed, or a factory of either."""
 
 from __future__ import annotations
 
 import inspect
+import tempfile
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, final
 
 from .errors import BadInput
 
-__all__ = ["check_workflow", "name_of", "start"]
+__all__ = ["Restartable", "Workflow", "check_workflow", "name_of"]
 
 _POSITIONAL = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
     inspect.Parameter.VAR_POSITIONAL,
 )
+_LENT = ("human", "folder")
+"""Parameters of a workflow that the harness gives by name."""
 
 
-def check_workflow(workflow: object) -> Callable[..., Any]:
+@final
+@dataclass(frozen=True, slots=True)
+class Restartable:
+    """A workflow that goes on after its process has died: ``start(task)``, and ``resume(task)`` in a new process.
+
+    Both are sync or async. What they keep, they keep outside of themselves; one that takes ``folder`` gets a
+    :class:`~pathlib.Path`, an empty folder at the start of each run and the same one in all its processes. Where the
+    state lies elsewhere, give ``run()`` a factory that makes it and the Restartable anew.
+
+    >>> Restartable(start=lambda task, folder: ..., resume=lambda task, folder: ...)  # doctest: +ELLIPSIS
+    Restartable(...)
+    """
+
+    start: Callable[..., Any]
+    resume: Callable[..., Any]
+
+
+def check_workflow(workflow: object) -> Callable[..., Any] | Restartable:
     """The workflow, if it can be run: a callable, sync or async, of a task or of nothing. Raises BadInput."""
+    if isinstance(workflow, Restartable):
+        for part in (workflow.start, workflow.resume):
+            check_workflow(part)
+        return workflow
     if not callable(workflow):
         raise BadInput(
             f"workflow={workflow!r} is not callable: give a function of the task, or a function without arguments "
             "that makes one"
         )
-    required = [p.name for p in _parameters(workflow) if _is_required(p) and p.name != "human"]
+    required = [p.name for p in _parameters(workflow) if _is_required(p) and p.name not in _LENT]
     if len(required) > _takes_task(workflow):
         raise BadInput(
             f"workflow={name_of(workflow)!r} needs the arguments {', '.join(required)}, but is called with the task "
@@ -35,32 +62,66 @@ def check_workflow(workflow: object) -> Callable[..., Any]:
 
 def name_of(workflow: object) -> str:
     """How a workflow is called in a stored run."""
-    inner = getattr(workflow, "func", workflow)  # functools.partial
+    inner = workflow.start if isinstance(workflow, Restartable) else workflow
+    inner = getattr(inner, "func", inner)  # functools.partial
     name = getattr(inner, "__qualname__", None) or type(inner).__qualname__
     return str(name).replace("<locals>.", "").replace("<lambda>", "lambda")
 
 
-def start(workflow: Callable[..., Any], task: Any, human: Any = None) -> Any:
-    """Call it with the task; what it returns may be awaitable.
+class Workflow:
+    """The workflow of one run, in one process after the other; a context manager that ends with the run's folder."""
 
-    One without positional parameters is a factory: what it makes is called with the task. One that
-    makes nothing callable was the workflow itself.
-    """
-    made = _call(workflow, task, human)
-    return _call(made, task, human) if not _takes_task(workflow) and callable(made) else made
+    def __init__(self, workflow: Callable[..., Any] | Restartable, task: Any, human: Any) -> None:
+        self._workflow = workflow
+        self._task = task
+        self._lent: dict[str, Any] = {} if human is None else {"human": human}
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._parts = workflow if isinstance(workflow, Restartable) else None
 
+    def __enter__(self) -> Self:
+        return self
 
-def _call(function: Callable[..., Any], task: Any, human: Any) -> Any:
-    keywords = {"human": human} if human is not None and _has_human(function) else {}
-    return function(task, **keywords) if _takes_task(function) else function(**keywords)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    @property
+    def restartable(self) -> bool:
+        """Whether it can be resumed; known once it was started."""
+        return self._parts is not None
+
+    def start(self) -> Any:
+        """Call it with the task; what it returns may be awaitable.
+
+        One without positional parameters is a factory: what it makes is called with the task. One that
+        makes nothing callable was the workflow itself.
+        """
+        if isinstance(self._workflow, Restartable):
+            return self._call(self._workflow.start)
+        made = self._call(self._workflow)
+        if isinstance(made, Restartable):
+            self._parts = made
+            return self._call(made.start)
+        return self._call(made) if not _takes_task(self._workflow) and callable(made) else made
+
+    def resume(self) -> Any:
+        """Call what goes on with it in a new process."""
+        assert self._parts is not None
+        return self._call(self._parts.resume)
+
+    def _call(self, function: Callable[..., Any]) -> Any:
+        names = {parameter.name for parameter in _parameters(function)}
+        if "folder" in names and self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="dissonance-")
+            self._lent["folder"] = Path(self._folder.name)
+        keywords = {name: value for name, value in self._lent.items() if name in names}
+        return function(self._task, **keywords) if _takes_task(function) else function(**keywords)
 
 
 def _takes_task(function: Callable[..., Any]) -> bool:
-    return any(p.kind in _POSITIONAL and p.name != "human" for p in _parameters(function))
-
-
-def _has_human(function: Callable[..., Any]) -> bool:
-    return any(p.name == "human" for p in _parameters(function))
+    return any(p.kind in _POSITIONAL and p.name not in _LENT for p in _parameters(function))
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

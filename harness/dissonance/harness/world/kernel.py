@@ -60,6 +60,7 @@ class World:
     served), so that interleavings can be explored and replayed. ``escapes`` names what kept the run
     from being deterministic (see :attr:`tier`), ``abandoned`` what would not stop at its end.
     ``blocked_seconds`` (real) is how long a strand may block in C before it loses the baton.
+    ``began`` is where its clock starts, below ``seconds``: a run's second process goes on in the first one's time.
     """
 
     def __init__(
@@ -69,8 +70,9 @@ class World:
         real_seconds: float | None = None,
         shuffle: int | None = None,
         blocked_seconds: float = BLOCKED_SECONDS,
+        began: float = 0.0,
     ) -> None:
-        self._ticks = 0
+        self._ticks = to_ticks(began)
         self._cap = to_ticks(seconds)
         self._capped_seconds = seconds
         self._real_seconds = real_seconds

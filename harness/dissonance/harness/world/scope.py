@@ -116,7 +116,10 @@ def complete(world: World, coroutine: Coroutine[Any, Any, T]) -> T:
         return loop.run_until_complete(task)
     finally:
         try:
-            _end_tasks(loop)
+            if world.ending is None or not world.ending.abrupt:
+                _end_tasks(loop)
+            else:
+                _bury_tasks(world)
         finally:
             events.set_event_loop(None)
             loop.close()
@@ -144,6 +147,13 @@ def _forget_tasks(world: World) -> None:
         if not _is_housekeeping(task):
             world.abandoned.append(f"task {task.get_name()!r}")
         _close(task.get_coro())
+
+
+def _bury_tasks(world: World) -> None:
+    """Nobody is left to see what ended them."""
+    for task in list(asyncio.tasks._all_tasks):  # type: ignore[attr-defined]
+        if _is_of(world, task) and task.done() and not task.cancelled():
+            task.exception()
 
 
 def _is_of(world: World, task: asyncio.Task[Any]) -> bool:
