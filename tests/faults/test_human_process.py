@@ -172,7 +172,7 @@ def test_what_a_workflow_makes_of_its_human(
     done = run(refund, "x", plan=plan, human=ScriptedHuman(), store=None)
     asked = next(event.at for event in done.history if event.kind == "ask")
     ended = max([event.at for event in done.history if event.kind == "answer"][:1] or [done.seconds])
-    assert (done.result, ended - asked) == (result, pytest.approx(seconds))
+    assert done.result == result and ended - asked == pytest.approx(seconds)
     assert [event.data["decision"] for event in done.history.actions()] == actions
 
 
