@@ -65,12 +65,13 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What came of an action: ``done`` at last or only planned, and its ``result``."""
+    """What came of an action: ``done`` at last or only planned, and its ``result``; ``new``: this call noted it."""
 
     key: str
     action: Any
     done: bool
     result: Any
+    new: bool = False
 
 
 # --- reading ----------------------------------------------------------------------------------

@@ -128,6 +128,10 @@ class Store:
                 update(table).where(table.c.id == ask, table.c.notified_at.is_(None)).values(notified_at=self._clock())
             )
 
+    def seconds_left(self, ask: Ask) -> float | None:
+        """Until the deadline of an ask, 0 or less past it; None where it has none."""
+        return None if ask.deadline_at is None else ask.deadline_at - self._clock()
+
     def pending(self) -> tuple[Ask, ...]:
         """The queue: what waits for a human and can still be answered, the oldest first."""
         table = tables.asks
@@ -190,7 +194,7 @@ class Store:
                 return found
             result = as_json(effect(connection, found.action))
             self._done(connection, key, result)
-            return Effect(key, found.action, True, result)
+            return Effect(key, found.action, True, result, new=True)
 
     def plan(self, key: str, action: Any) -> Effect:
         """Note that an action is to be done by a sink of its own, first; the first action of a key stays."""
@@ -206,7 +210,7 @@ class Store:
                 raise StoreError(f"key={key!r}: no such effect was planned: call plan() before the sink")
             if not found.done:
                 self._done(connection, key, result)
-                found = Effect(key, found.action, True, result)
+                found = Effect(key, found.action, True, result, new=True)
             return found
 
     def effect(self, key: str) -> Effect | None:
