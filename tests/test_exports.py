@@ -27,12 +27,14 @@ EXPORTS = {
         routes run terminates text_block text_of tool_use worst
     """,
     "dissonance.patterns": """
-        Agent Answer Attempt CallGuard Check Conflict CycleDetector Damage DamagedReply Decision Delegated
-        Effort Escalated FannedOut GAP Guard Halted JUDGE Judgement Meter MonotonicProgress Outcome
-        OutputGuard Part Pattern PatternError Piece Provenance Question Reduce Refused Ruling
-        SelfReportedBudget Signal Source Split Step StepBudget StepGuard Stop Supervised TimeBox ToolCall
-        ToolFunction Unfinished Usage Watch Worker conforms contains delegation fan_out handoff merger
-        normalised progress_made solo splitter state_of supervise table tool_loop worker
+        Agent Answer Attempt CallGuard Case Check Conflict CycleDetector Damage DamagedReply Decision
+        Delegated Effort Escalated FannedOut GAP Gated Guard Halted Human HumanAnswer HumanGate HumanRequest
+        InTransaction JUDGE Judgement Meter MonotonicProgress Outcome OutputGuard Part Pattern PatternError
+        Piece Proposal Provenance Question Reduce Refused Ruling SelfReportedBudget Signal Sink Source Split
+        StateMachine Step StepBudget StepGuard Stop Supervised Thresholds TimeBox ToolCall ToolFunction
+        Trigger Unfinished Usage Watch Webhook Worker amount_over conforms contains delegation fan_out
+        handoff human_gate irreversible length_outlier log_notice merger normalised progress_made
+        schema_failures solo splitter state_of supervise table tool_error_rate tool_loop worker
     """,
     "dissonance.reports": """
         Block Case Cell Checks DEFAULT_FOLDER Download Events Finding Interval Note Picture Report Section

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import anthropic
 import httpx2
@@ -112,31 +110,10 @@ def wire() -> Wire:
 
 # --- durable state ----------------------------------------------------------------------------
 
-_schemas = count(1)
-
-
-@pytest.fixture
-def postgres_url() -> str:
-    """A PostgreSQL to test on."""
-    url = os.environ.get("DISSONANCE_POSTGRES_URL")
-    if not url:
-        pytest.skip("DISSONANCE_POSTGRES_URL names no PostgreSQL")
-    return url
-
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Durable state of a test's own, on each database."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'state.db'}"
-        return
-    import psycopg
-
-    server = request.getfixturevalue("postgres_url")
-    schema = f"test_{os.getpid()}_{next(_schemas)}"
-    with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")
-        try:
-            yield f"{server}{'&' if '?' in server else '?'}options={quote(f'-csearch_path={schema}')}"
-        finally:
-            connection.execute(f"DROP SCHEMA {schema} CASCADE")
+        return f"sqlite:///{tmp_path / 'state.db'}"
+    return str(request.getfixturevalue("postgres_url"))

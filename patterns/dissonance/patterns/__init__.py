@@ -6,6 +6,7 @@ patterns nest: a pattern is a worker of another. This package knows nothing of t
 * ``Agent``: a role; ``DamagedReply`` is what it raises rather than pass damage on. ``solo`` makes it a pattern:
   its tools are run, its answer is typed and has a ``Provenance``.
 * ``supervise``: workers, a gate of deterministic checks and then a judge; accept, retry, reassign, escalate.
+* ``human_gate``: who may decide decides about an action, however long it takes, and it takes effect once.
 * ``tool_loop``, ``handoff``, ``delegation``: building blocks under the same guards.
 * ``StepBudget``, ``CycleDetector``, ``MonotonicProgress``: the guards, each of which may be left out.
 
@@ -14,6 +15,7 @@ A guard that fires names itself in ``stopped_by``; it and each call for a human 
 """
 
 from .agent import Agent, Effort
+from .effects import InTransaction, Sink
 from .fan_out import Reduce, Split, fan_out
 from .gate import JUDGE, Check, Decision, Judgement, Ruling, Signal, conforms, contains
 from .guards import (
@@ -33,19 +35,25 @@ from .guards import (
     progress_made,
     state_of,
 )
+from .human import Human, HumanAnswer, HumanRequest
+from .human_gate import HumanGate, human_gate
 from .loops import Delegated, delegation, handoff, tool_loop
 from .merging import merger, splitter
+from .notify import Webhook, log_notice
 from .outcome import Outcome, Pattern, PatternError, Unfinished, Usage
 from .parts import GAP, Conflict, FannedOut, Part, Piece, table
 from .pool import Worker, worker
+from .proposal import Gated, Proposal, Thresholds
 from .provenance import Provenance, Source
 from .question import Halted, Question
 from .reply import Answer, Damage, DamagedReply, ToolCall
 from .solo import solo
+from .states import StateMachine
 from .step import Step, normalised
 from .supervise import supervise
 from .supervised import Attempt, Escalated, Supervised
 from .tools import ToolFunction
+from .triggers import Case, Trigger, amount_over, irreversible, length_outlier, schema_failures, tool_error_rate
 
 __all__ = [
     "GAP",
@@ -54,6 +62,7 @@ __all__ = [
     "Answer",
     "Attempt",
     "CallGuard",
+    "Case",
     "Check",
     "Conflict",
     "CycleDetector",
@@ -64,8 +73,14 @@ __all__ = [
     "Effort",
     "Escalated",
     "FannedOut",
+    "Gated",
     "Guard",
     "Halted",
+    "Human",
+    "HumanAnswer",
+    "HumanGate",
+    "HumanRequest",
+    "InTransaction",
     "Judgement",
     "Meter",
     "MonotonicProgress",
@@ -75,6 +90,7 @@ __all__ = [
     "Pattern",
     "PatternError",
     "Piece",
+    "Proposal",
     "Provenance",
     "Question",
     "Reduce",
@@ -82,33 +98,45 @@ __all__ = [
     "Ruling",
     "SelfReportedBudget",
     "Signal",
+    "Sink",
     "Source",
     "Split",
+    "StateMachine",
     "Step",
     "StepBudget",
     "StepGuard",
     "Stop",
     "Supervised",
+    "Thresholds",
     "TimeBox",
     "ToolCall",
     "ToolFunction",
+    "Trigger",
     "Unfinished",
     "Usage",
     "Watch",
+    "Webhook",
     "Worker",
+    "amount_over",
     "conforms",
     "contains",
     "delegation",
     "fan_out",
     "handoff",
+    "human_gate",
+    "irreversible",
+    "length_outlier",
+    "log_notice",
     "merger",
     "normalised",
     "progress_made",
+    "schema_failures",
     "solo",
     "splitter",
     "state_of",
     "supervise",
     "table",
+    "tool_error_rate",
     "tool_loop",
     "worker",
 ]

@@ -53,7 +53,7 @@ class Seen(Scope):
         """Lets every question pass."""
         return question
 
-    def settle(self, question: Question, usage: Usage, error: BaseException | None) -> None:
+    def settle(self, question: Question, usage: Usage, error: BaseException | None, text: str | None = None) -> None:
         """Count a call; the results of tools in its last message are new."""
         self.calls += usage.calls
         if isinstance(error, DamagedReply):
