@@ -22,7 +22,7 @@ class RanAway(BaseException):
 
 
 class Wire:
-    """Calls are answered by each agent's own script; ``requests`` records their bodies.
+    """Calls are answered by each agent's own script; ``requests`` records their bodies, ``counted`` what was only counted.
 
     A script that runs out, and the call after ``limit``, raise :class:`RanAway`.
     """
@@ -31,6 +31,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
+        self.counted: list[dict[str, Any]] = []
         self._scripts: dict[str, Iterator[Scripted]] = {}
         self._ids = count(1)
         self._limit = 0
@@ -53,6 +54,9 @@ class Wire:
 
     def _handle(self, request: httpx2.Request) -> httpx2.Response:
         body = json.loads(request.content)
+        if request.url.path.endswith("/count_tokens"):
+            self.counted.append(body)
+            return httpx2.Response(200, json={"input_tokens": tokens_of(body)})
         self.requests.append(body)
         if len(self.requests) > self._limit:
             raise RanAway(f"{len(self.requests)} calls")
@@ -94,6 +98,11 @@ class Wire:
         """A streamed reply of exactly these events."""
         text = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, text=text)
+
+
+def tokens_of(body: Mapping[str, Any]) -> int:
+    """What this API counts for a request: a token for four bytes."""
+    return len(json.dumps([body["system"], body["messages"], body.get("tools")], ensure_ascii=False).encode()) // 4
 
 
 def _agent(body: Mapping[str, Any]) -> str:

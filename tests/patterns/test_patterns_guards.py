@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dissonance.patterns import (
     CycleDetector,
+    EscalationPolicy,
     Guard,
     MonotonicProgress,
     SelfReportedBudget,
@@ -19,6 +20,7 @@ from dissonance.patterns import (
     StepBudget,
     StepGuard,
     Stop,
+    Termination,
     ToolCall,
 )
 from dissonance.patterns.guards import Rounds
@@ -150,3 +152,53 @@ def test_a_bound_below_one_is_refused(make: Callable[[], Guard], argument: str) 
     with pytest.raises(ValueError) as caught:
         make()
     assert str(caught.value) == f"{argument}: give 1 or more, or leave the guard out"
+
+
+# --- termination and escalation -----------------------------------------------------------------
+
+
+def test_the_first_condition_that_holds_is_named() -> None:
+    enough = Termination(
+        {"three drafts": lambda step: step.index >= 3, "a long draft": lambda step: len(step.output) > 9}
+    )
+    watch = enough.start()
+    assert [watch(step) for step in outputs("a", "b", "c")] == [None, None, "three drafts holds"]
+    assert fires_at(enough, outputs("a", "a very long draft")) == 2
+    assert enough.briefing == "The work ends as soon as one of these holds: three drafts; a long draft."
+
+
+def test_conditions_are_fixed_before_the_start() -> None:
+    conditions = {"never": lambda step: False}
+    fixed = Termination(conditions)
+    conditions["always"] = lambda step: True
+    assert fires_at(fixed, outputs("a", "b")) is None
+    with pytest.raises(TypeError):
+        fixed.conditions["always"] = lambda step: True  # type: ignore[index]
+
+
+def test_a_policy_asks_a_human_where_its_guards_would_only_stop(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[tuple[int, str]] = []
+    policy = EscalationPolicy(
+        (MonotonicProgress(patience=2), StepBudget(9)), lambda step, reason: told.append((step.index, reason))
+    )
+    with caplog.at_level(logging.WARNING, logger="dissonance.patterns"):
+        assert fires_at(policy, passing(1, 1, 1, 1)) == 3
+    reason = "monotonic_progress: no progress for 2 steps: still at 0.25"
+    assert told == [(3, reason)]
+    assert [vars(record)["event"] for record in caplog.records] == [
+        {"kind": "ask", "agent": "worker", "reason": reason, "task": "t", "attempts": 3}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Termination({}), "conditions={}: give at least one, or leave the guard out"),
+        (lambda: EscalationPolicy(()), "on=(): give the guards whose firing a human must hear of"),
+    ],
+    ids=["termination", "escalation"],
+)
+def test_a_guard_that_could_never_fire_is_refused(make: Callable[[], Guard], message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        make()
+    assert str(caught.value) == message

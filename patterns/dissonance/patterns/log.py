@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .human import HumanAnswer, HumanRequest
 
-__all__ = ["LOGGER", "acted", "answered", "asked", "checkpointed", "guard_fired", "human_asked", "moved"]
+__all__ = ["LOGGER", "acted", "answered", "asked", "checkpointed", "compacted", "guard_fired", "human_asked", "moved"]
 
 LOGGER = logging.getLogger("dissonance.patterns")
 LOGGER.addHandler(logging.NullHandler())
@@ -60,3 +60,9 @@ def moved(machine: str, trace: int, before: str, after: str) -> None:
     """A run of a pattern went from one state to another."""
     event = {"kind": "transition", "agent": machine, "trace": trace, "from": before, "to": after}
     LOGGER.debug("%s %d: %s to %s", machine, trace, before, after, extra={"event": event})
+
+
+def compacted(agent: str, before: int, after: int, pinned: int) -> None:
+    """An agent's context was shortened from ``before`` to ``after`` tokens; all that is pinned was found in it."""
+    event = {"kind": "compaction", "agent": agent, "before": before, "after": after, "pinned": pinned}
+    LOGGER.info("%s's context was compacted from %d to %d tokens", agent, before, after, extra={"event": event})

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 from anthropic import AsyncAnthropic, omit, transform_schema
@@ -27,7 +28,7 @@ __all__ = ["SCOPES", "Halted", "Question", "Scope", "admitted", "settle"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What an agent is about to be asked. ``spent`` is what preparing it has cost."""
+    """What an agent is about to be asked. ``spent`` is what preparing it has cost; ``number`` tells it from others."""
 
     agent: Agent
     client: AsyncAnthropic
@@ -35,6 +36,7 @@ class Question:
     tools: tuple[ToolParam, ...] = ()
     schema: type[BaseModel] | None = None
     spent: Usage = NO_USAGE
+    number: int = field(default_factory=count().__next__)
 
     def request(self) -> dict[str, Any]:
         """The arguments that asking and counting have in common."""
@@ -58,12 +60,13 @@ class Question:
     def at_most(self, messages: Sequence[MessageParam] | None = None) -> int:
         """A bound on its tokens without asking: a token has at least one byte.
 
-        For the whole request, with an allowance of 2,000 for what the API adds where tools or a schema are
-        given; or for some of its messages alone.
+        For the whole request, with an allowance for what the API adds (2,000 where tools or a schema are given, 100
+        where not); or for some of its messages alone.
         """
         if messages is not None:
             return _bytes(list(messages))
-        return sum(_bytes(part) for part in self.request().values() if part is not omit) + 2000
+        allowance = 2000 if self.tools or self.schema else 100
+        return sum(_bytes(part) for part in self.request().values() if part is not omit) + allowance
 
 
 def _bytes(part: object) -> int:
