@@ -12,11 +12,13 @@ EXPORTS = {
         Experiment NAMES Params Progress Result Size experiments find report_of run_experiments
     """,
     "dissonance.faults": """
-        At BatteryPlan ContradictoryAnswers Crash CutStream DelegateAgain Disconnect Dribble DuplicateAnswer
-        EmptyContent Family Fault FaultPlan HttpError LateAnswer MalformedBody NeverAnswers Overloaded Paraphrase
-        PingPong RateLimit Reenter Refusal RejectWork RepeatToolCall RestartWhilePaused Rule SCHEMA SlowBranch
-        SlowReply Stall StreamError TruncatedToolJson When as_plan
-        as_python fault_types sentence standard_battery
+        At BatteryPlan Contradict ContradictoryAnswers CorruptNumber Crash CutStream DelegateAgain
+        Disconnect Dribble DropCitation DuplicateAnswer EmptyContent FabricateCitation FalseAccept
+        FalseReject Family Fault FaultPlan Groupthink HttpError InflateState LateAnswer MalformedBody
+        Needle NeverAnswers Overconfident Overflow Overloaded Paraphrase PingPong RateLimit Reenter
+        Refusal RejectWork RepeatToolCall RestartWhilePaused Rule SCHEMA SeedClaim SlowBranch SlowReply
+        StaleToolResult Stall StreamError ToolError ToolTimeout TruncatedToolJson When WrongToolResult
+        as_plan as_python fault_types sentence standard_battery
     """,
     "dissonance.harness": """
         After Answer ApiError Ask BadInput BusyError Call Check CheckFailed Claim DissonanceError FaultCount

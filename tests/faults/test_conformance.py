@@ -7,6 +7,7 @@ A fault without a row here fails the suite, and so does one that does nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -16,16 +17,27 @@ from anthropic import Anthropic, AsyncAnthropic
 
 from dissonance.faults import (
     At,
+    Contradict,
+    CorruptNumber,
     CutStream,
     DelegateAgain,
     Disconnect,
     Dribble,
+    DropCitation,
     EmptyContent,
+    FabricateCitation,
+    FalseAccept,
+    FalseReject,
     Family,
     Fault,
     FaultPlan,
+    Groupthink,
     HttpError,
+    InflateState,
     MalformedBody,
+    Needle,
+    Overconfident,
+    Overflow,
     Overloaded,
     Paraphrase,
     PingPong,
@@ -35,17 +47,25 @@ from dissonance.faults import (
     RejectWork,
     RepeatToolCall,
     Rule,
+    SeedClaim,
     SlowBranch,
     SlowReply,
+    StaleToolResult,
     Stall,
     StreamError,
+    ToolError,
+    ToolTimeout,
     TruncatedToolJson,
     When,
+    WrongToolResult,
     fault_types,
 )
 from dissonance.harness.agents import agent
-from dissonance.harness.call import Call, Reply
+from dissonance.harness.call import Call, Json, Model, Reply
+from dissonance.harness.choices import decide
+from dissonance.harness.claims import Claim
 from dissonance.harness.history import History
+from dissonance.harness.models import Gullible
 from dissonance.harness.run import Run, run
 
 # --- the workflows ----------------------------------------------------------------------------
@@ -89,6 +109,18 @@ def careful_relay(task: str) -> Any:
     return text(final)
 
 
+def double_checked(task: str) -> Any:
+    """Two writers write the same; where they differ, an arbiter decides. What is believed otherwise shows here."""
+    drafts = []
+    for writer in ("writer", "second"):
+        message = yield writer, "You are a writer.", [user(task)], []
+        drafts.append(text(message))
+    if drafts[0] == drafts[1]:
+        return drafts[0]
+    final = yield "arbiter", "You are the arbiter.", [user("\n".join(drafts))], []
+    return text(final)
+
+
 def review(task: str) -> Any:
     """A writer and a judge, four rounds at most."""
     feedback = ""
@@ -116,8 +148,72 @@ def tools(task: str) -> Any:
     return text(message)
 
 
-def _result(use: Any) -> dict[str, Any]:
-    return {"type": "tool_result", "tool_use_id": use.id, "content": f"{use.name} found nothing for {use.input!r}."}
+def asked_twice(task: str) -> Any:
+    """A researcher whom the user asks twice, with a search tool; the second search finds something else."""
+    messages: list[Any] = []
+    for question in (task, "And what does the year before say of it?"):
+        messages.append(user(question))
+        for _ in range(3):
+            message = yield "researcher", "You are the researcher.", messages, [SEARCH]
+            messages.append(
+                {"role": "assistant", "content": [b.model_dump(exclude_none=True) for b in message.content]}
+            )
+            uses = [block for block in message.content if block.type == "tool_use"]
+            if not uses:
+                break
+            messages.append(user([_result(use, f" It names {len(messages)} files.") for use in uses]))
+    return text(message)
+
+
+def forgetful(task: str) -> Any:
+    """A long conversation of a writer, whose last question only its beginning answers."""
+    messages = [user(task)]
+    for number in range(2, 5):
+        message = yield "writer", "You are the writer. The house style of ACME forbids abbreviations.", messages, []
+        messages.append({"role": "assistant", "content": text(message)})
+        messages.append(user(f"Add that part {number} of the report comes on {number} June 2024."))
+    message = yield "writer", "You are the writer. The house style of ACME forbids abbreviations.", messages, []
+    return text(message)
+
+
+def panel(task: str) -> Any:
+    """Three jurors who each got evidence of their own, and answer one after the other; a clerk counts."""
+    votes = []
+    for juror, evidence in (("one", "guilt is plain"), ("two", "the alibi of 3 May holds"), ("three", "4 saw nothing")):
+        vote = yield juror, "You are a juror.", [user(f"{task} You alone know that {evidence}.")], []
+        votes.append(text(vote))
+    verdict = yield "clerk", "You are the clerk.", [user("\n".join(votes))], []
+    return text(verdict)
+
+
+def scored(task: str) -> Any:
+    """A writer says how sure it is of its draft; below nine tenths an editor is asked."""
+    schema = {
+        "type": "object",
+        "properties": {"draft": {"type": "string"}, "confidence": {"type": "number", "minimum": 0, "maximum": 1}},
+        "required": ["draft", "confidence"],
+        "additionalProperties": False,
+    }
+    message = yield (
+        "writer",
+        "You are the writer.",
+        [user(task)],
+        [],
+        {"format": {"type": "json_schema", "schema": schema}},
+    )
+    answer = json.loads(text(message))
+    if answer["confidence"] < 0.9:
+        final = yield "editor", "You are the editor.", [user(f"Edit this: {answer['draft']}")], []
+        return text(final)
+    return answer["draft"]
+
+
+def _result(use: Any, more: str = "") -> dict[str, Any]:
+    return {
+        "type": "tool_result",
+        "tool_use_id": use.id,
+        "content": f"{use.name} found nothing for {use.input!r}.{more}",
+    }
 
 
 Workflow = Callable[[str], Any]
@@ -130,10 +226,10 @@ def sync(workflow: Workflow, stream: bool) -> Callable[[str], str]:
         message = None
         while True:
             try:
-                name, system, messages, offered = steps.send(message)
+                name, system, messages, offered, *config = steps.send(message)
             except StopIteration as end:
                 return str(end.value)
-            request = _request(system, messages, offered)
+            request = _request(system, messages, offered, *config)
             with agent(name):
                 if stream:
                     with client.messages.stream(**request) as events:
@@ -151,10 +247,10 @@ def asynchronous(workflow: Workflow, stream: bool) -> Callable[[str], Awaitable[
         message = None
         while True:
             try:
-                name, system, messages, offered = steps.send(message)
+                name, system, messages, offered, *config = steps.send(message)
             except StopIteration as end:
                 return str(end.value)
-            request = _request(system, messages, offered)
+            request = _request(system, messages, offered, *config)
             with agent(name):
                 if stream:
                     async with client.messages.stream(**request) as events:
@@ -165,8 +261,10 @@ def asynchronous(workflow: Workflow, stream: bool) -> Callable[[str], Awaitable[
     return played
 
 
-def _request(system: str, messages: Sequence[Any], offered: Sequence[Any]) -> Mapping[str, Any]:
+def _request(system: str, messages: Sequence[Any], offered: Sequence[Any], config: Any = None) -> Mapping[str, Any]:
     request = {"model": MODEL, "max_tokens": 500, "system": system, "messages": list(messages)}
+    if config is not None:
+        request["output_config"] = config
     return {**request, "tools": list(offered)} if offered else request
 
 
@@ -190,6 +288,30 @@ class Row:
     at: At
     when: When = field(default_factory=When)
     streams_only: bool = False
+    model: Model = field(default_factory=Gullible)
+
+
+class Doubtful(Gullible):
+    """Sends work back wherever it can, and is sure of nothing."""
+
+    def reply(self, call: Call, past: History) -> Reply:
+        usual = super().reply(call, past)
+        decided = decide(call, accept=False)
+        return usual if decided is None else usual.with_message(decided)
+
+    def describe(self) -> Json:
+        return {"name": "Doubtful"}
+
+
+class Citing(Gullible):
+    """Names a source behind what it says."""
+
+    def reply(self, call: Call, past: History) -> Reply:
+        usual = super().reply(call, past)
+        return Reply.say(f"{usual.text} [1] (Lane, 2020)", pace=self.pace)
+
+    def describe(self) -> Json:
+        return {"name": "Citing"}
 
 
 def on_writer(fault: Fault, streams_only: bool = False, workflow: Workflow = relay) -> Row:
@@ -197,6 +319,7 @@ def on_writer(fault: Fault, streams_only: bool = False, workflow: Workflow = rel
 
 
 RESEARCHER = At(agent="researcher")
+CLAIM = Claim(id="zinc", false="Zinc fell by 7 % in May 2024.", true="Zinc rose by 7 % in May 2024.")
 ROWS = [
     Row(RejectWork(feedback="Too long."), review, At(agent="judge")),
     Row(Paraphrase(), review, At(agent="judge")),
@@ -233,6 +356,35 @@ ROWS = [
     on_writer(EmptyContent(), workflow=careful_relay),
     Row(TruncatedToolJson(stop_reason="tool_use"), tools, RESEARCHER, When(call=1)),
     on_writer(Refusal(category="cyber"), workflow=careful_relay),
+    Row(InflateState(tokens=600), relay, At()),
+    Row(InflateState(tokens=400, through="tool_result"), tools, RESEARCHER),
+    on_writer(InflateState(tokens=300, through="reply", needles=(Needle(text="Zinc is out on 9 May."),))),
+    on_writer(Overflow(policy="reject", window=0.5)),
+    on_writer(Overflow(policy="reject_sum", window=500)),
+    on_writer(Overflow(policy="stop_reason", window=60), workflow=careful_relay),
+    Row(Overflow(policy="drop_oldest", window=0.6), forgetful, At()),
+    Row(Overflow(policy="drop_oldest_and_system", window=0.7), forgetful, At()),
+    Row(Overflow(policy="drop_middle", window=0.7), forgetful, At()),
+    Row(Overflow(policy="keep_half", window=0.9), forgetful, At()),
+    Row(Overflow(policy="keep_tail", window=0.5), forgetful, At()),
+    Row(Overflow(policy="message_window", keep=3), forgetful, At()),
+    Row(Overflow(policy="summarise", window=0.5, keep=2), forgetful, At()),
+    Row(Overflow(policy="clear_tool_results", window=0.5, keep=1), asked_twice, RESEARCHER),
+    on_writer(SeedClaim(claim=CLAIM)),
+    on_writer(SeedClaim(claim=CLAIM, twin="true")),
+    on_writer(CorruptNumber(), workflow=double_checked),
+    on_writer(FabricateCitation(), workflow=double_checked),
+    Row(DropCitation(), relay, At(agent="writer"), model=Citing()),
+    on_writer(Contradict(), workflow=double_checked),
+    Row(FalseAccept(), review, At(agent="judge"), model=Doubtful()),
+    Row(FalseReject(saying="Too long."), review, At(agent="judge")),
+    Row(Groupthink(correlation=1), panel, At(agent="*")),
+    Row(Overconfident(), scored, At(agent="writer"), model=Doubtful()),
+    Row(ToolError(), tools, RESEARCHER, When(call=2)),
+    Row(ToolTimeout(tool="search"), tools, RESEARCHER),
+    Row(StaleToolResult(), asked_twice, RESEARCHER),
+    Row(WrongToolResult(tool="search"), tools, RESEARCHER),
+    Row(WrongToolResult(content="Tin is free."), tools, RESEARCHER),
 ]
 IDS = [f"{row.fault!r} in {row.workflow.__name__}" for row in ROWS]
 CASES = [
@@ -247,7 +399,7 @@ TASK = "Report that tin rose by 4 % on 3 May 2024, and that lead fell to 2,100 d
 def played(row: Row, client: str) -> Run:
     play, stream = CLIENTS[client]
     plan = FaultPlan(rules=[Rule(id="the fault", at=row.at, when=row.when, fault=row.fault)])
-    return run(lambda: play(row.workflow, stream), TASK, plan=plan)
+    return run(lambda: play(row.workflow, stream), TASK, plan=plan, model=row.model)
 
 
 def takes_effect(row: Row, client: str) -> None:

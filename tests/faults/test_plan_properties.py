@@ -10,15 +10,26 @@ from hypothesis import strategies as st
 
 from dissonance.faults import (
     At,
+    Contradict,
+    CorruptNumber,
     CutStream,
     DelegateAgain,
     Disconnect,
     Dribble,
+    DropCitation,
     EmptyContent,
+    FabricateCitation,
+    FalseAccept,
+    FalseReject,
     Fault,
     FaultPlan,
+    Groupthink,
     HttpError,
+    InflateState,
     MalformedBody,
+    Needle,
+    Overconfident,
+    Overflow,
     Overloaded,
     Paraphrase,
     PingPong,
@@ -28,16 +39,22 @@ from dissonance.faults import (
     RejectWork,
     RepeatToolCall,
     Rule,
+    SeedClaim,
     SlowBranch,
     SlowReply,
+    StaleToolResult,
     Stall,
     StreamError,
+    ToolError,
+    ToolTimeout,
     TruncatedToolJson,
     When,
+    WrongToolResult,
     as_python,
     fault_types,
     sentence,
 )
+from dissonance.harness.claims import Claim
 from dissonance.harness.errors import PlanError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
@@ -45,6 +62,16 @@ OR_NONE = st.none() | TEXT
 SECONDS = st.floats(min_value=0, exclude_min=True, allow_infinity=False, allow_nan=False)
 ORDINAL = st.integers(1, 10**6)
 DELTAS = st.none() | st.integers(0, 1000)
+SHARE = st.floats(0, 1)
+WINDOW = st.none() | st.integers(1, 10**7) | st.floats(0, 1, exclude_min=True, exclude_max=True)
+NEEDLES = st.lists(st.builds(Needle, text=TEXT, depth=SHARE), max_size=3).map(tuple)
+WORDS = st.text("abcdefgh", min_size=4, max_size=9)
+CLAIMS = st.builds(
+    lambda id, a, b: Claim(id=id, false=f"{a} rose by 4 %", true=f"{a} fell by 4 %", false_forms=(b,)),
+    TEXT,
+    WORDS,
+    WORDS,
+)
 
 FAULTS: dict[type[Fault], st.SearchStrategy[Fault]] = {
     SlowReply: st.builds(
@@ -70,6 +97,33 @@ FAULTS: dict[type[Fault], st.SearchStrategy[Fault]] = {
     MalformedBody: st.builds(MalformedBody, shape=st.sampled_from(["json", "html", "empty"])),
     EmptyContent: st.builds(EmptyContent),
     TruncatedToolJson: st.builds(TruncatedToolJson, keep=st.floats(0, 1, exclude_max=True)),
+    InflateState: st.builds(
+        InflateState,
+        tokens=st.integers(1, 2_000_000),
+        through=st.sampled_from(["tool_result", "reply"]),
+        needles=NEEDLES,
+        seed=st.integers(),
+    ),
+    Overflow: st.builds(
+        Overflow,
+        policy=st.sampled_from(["reject", "reject_sum", "stop_reason", "drop_oldest", "drop_middle"]),
+        window=WINDOW,
+    )
+    | st.builds(Overflow, policy=st.sampled_from(["keep_half", "summarise"]), window=WINDOW, keep=st.none() | ORDINAL)
+    | st.builds(Overflow, policy=st.just("message_window"), keep=st.none() | ORDINAL),
+    SeedClaim: st.builds(SeedClaim, claim=CLAIMS, twin=st.sampled_from(["false", "true"])),
+    CorruptNumber: st.builds(CorruptNumber, factor=SECONDS.filter(lambda factor: factor != 1), nth=ORDINAL),
+    FabricateCitation: st.builds(FabricateCitation, source=TEXT),
+    DropCitation: st.builds(DropCitation),
+    Contradict: st.builds(Contradict, nth=ORDINAL),
+    FalseAccept: st.builds(FalseAccept, saying=OR_NONE),
+    FalseReject: st.builds(FalseReject, saying=OR_NONE),
+    Groupthink: st.builds(Groupthink, correlation=SHARE.filter(bool), seed=st.integers()),
+    Overconfident: st.builds(Overconfident, confidence=SHARE),
+    ToolError: st.builds(ToolError, tool=OR_NONE, message=TEXT),
+    ToolTimeout: st.builds(ToolTimeout, tool=OR_NONE, seconds=SECONDS),
+    StaleToolResult: st.builds(StaleToolResult, tool=OR_NONE),
+    WrongToolResult: st.builds(WrongToolResult, tool=OR_NONE, content=OR_NONE),
     Refusal: st.builds(Refusal, category=st.sampled_from([None, "cyber", "bio"]), explanation=OR_NONE),
 }
 WHENS = (
@@ -102,7 +156,15 @@ def test_a_plan_survives_json(plan: FaultPlan) -> None:
 
 @given(PLANS)
 def test_a_plan_survives_being_python(plan: FaultPlan) -> None:
-    names = {"FaultPlan": FaultPlan, "Rule": Rule, "At": At, "When": When, **fault_types()}
+    names = {
+        "FaultPlan": FaultPlan,
+        "Rule": Rule,
+        "At": At,
+        "When": When,
+        "Claim": Claim,
+        "Needle": Needle,
+        **fault_types(),
+    }
     assert eval(as_python(plan), {"__builtins__": {}}, names) == plan
 
 

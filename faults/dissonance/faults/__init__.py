@@ -9,14 +9,20 @@ from __future__ import annotations
 
 from .at import At
 from .battery import BatteryPlan, standard_battery
+from .context import InflateState
 from .describe import as_python, sentence
 from .fault import Family, Fault, fault_types
+from .hallucination import Contradict, CorruptNumber, DropCitation, FabricateCitation, SeedClaim
 from .human import ContradictoryAnswers, DuplicateAnswer, LateAnswer, NeverAnswers
+from .judgement import FalseAccept, FalseReject, Groupthink, Overconfident
 from .latency import Dribble, Overloaded, RateLimit, SlowBranch, SlowReply, Stall
 from .loops import DelegateAgain, Paraphrase, PingPong, Reenter, RejectWork, RepeatToolCall
+from .overflow import Overflow
 from .plan import SCHEMA, FaultPlan, as_plan
 from .process import Crash, RestartWhilePaused
 from .rule import Rule
+from .states import Needle
+from .tools import StaleToolResult, ToolError, ToolTimeout, WrongToolResult
 from .transport import (
     CutStream,
     Disconnect,
@@ -33,21 +39,32 @@ __all__ = [
     "SCHEMA",
     "At",
     "BatteryPlan",
+    "Contradict",
     "ContradictoryAnswers",
+    "CorruptNumber",
     "Crash",
     "CutStream",
     "DelegateAgain",
     "Disconnect",
     "Dribble",
+    "DropCitation",
     "DuplicateAnswer",
     "EmptyContent",
+    "FabricateCitation",
+    "FalseAccept",
+    "FalseReject",
     "Family",
     "Fault",
     "FaultPlan",
+    "Groupthink",
     "HttpError",
+    "InflateState",
     "LateAnswer",
     "MalformedBody",
+    "Needle",
     "NeverAnswers",
+    "Overconfident",
+    "Overflow",
     "Overloaded",
     "Paraphrase",
     "PingPong",
@@ -58,12 +75,17 @@ __all__ = [
     "RepeatToolCall",
     "RestartWhilePaused",
     "Rule",
+    "SeedClaim",
     "SlowBranch",
     "SlowReply",
+    "StaleToolResult",
     "Stall",
     "StreamError",
+    "ToolError",
+    "ToolTimeout",
     "TruncatedToolJson",
     "When",
+    "WrongToolResult",
     "as_plan",
     "as_python",
     "fault_types",

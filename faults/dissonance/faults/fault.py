@@ -67,6 +67,11 @@ class Fault(Spec):
         return "call"
 
     @property
+    def of_task(self) -> bool:
+        """Whether it strikes the task that the workflow is given, before any call, rather than calls."""
+        return False
+
+    @property
     def claims(self) -> tuple[JsonObject, ...]:
         """The claims that this fault plants, as JSON."""
         return ()
@@ -77,6 +82,17 @@ class Fault(Spec):
 
     def objection(self, at: At) -> str | None:
         """Why this fault cannot stand at such a place, with the remedy; None where it can."""
+        return None
+
+    def on_task(self, task: Any, rule: str) -> Any | None:
+        """Another task for the workflow, or None: did not fire. Pure; asked once, where ``of_task`` is true."""
+        return None
+
+    def afterwards(self, call: Call, past: History, rule: str) -> Call | None:
+        """What it did to an earlier request, done again in a call that is not its rule's; None where nothing is. Pure.
+
+        For what the client sends again with each turn, such as a tool's result.
+        """
         return None
 
     def on_request(self, call: Call, past: History, rule: str) -> Call | Reply | None:

@@ -53,6 +53,8 @@ class Rule(Spec):
         objection = self.fault.objection(self.at)
         if objection is not None:
             raise ValueError(objection)
+        if self.fault.of_task and (self.at, self.when) != (At(), When()):
+            raise ValueError(f"{self.fault.kind} strikes the task, before any call; leave out at and when")
         return self
 
     def named(self, id: str) -> Rule:
@@ -65,6 +67,8 @@ class Rule(Spec):
 
     def sentence(self) -> str:
         """The rule as an English clause."""
+        if self.fault.of_task:
+            return f"on the task, {self.fault.sentence()}"
         place = self.at.sentence()
         return (
             f"on {self.when.sentence(self.fault.noun)}{' ' if place.startswith('of') else ', ' if place else ''}{place}"
@@ -84,9 +88,15 @@ class Rule(Spec):
         """Whether this is the rule's place and time."""
         return self.when.matches(call) and self.at.matches(call)
 
+    def on_task(self, task: Any) -> Any | None:
+        """What the fault makes of the workflow's task; None where it leaves it alone."""
+        return self.fault.on_task(task, self.id) if self.fault.of_task else None
+
     def on_request(self, call: Call, past: History) -> Call | Reply | None:
         """What the fault makes of the request; None where it does not fire."""
-        return self.fault.on_request(call, past, self.id) if self.matches(call) else None
+        if self.matches(call):
+            return self.fault.on_request(call, past, self.id)
+        return self.fault.afterwards(call, past, self.id)
 
     def on_reply(self, call: Call, reply: Reply, past: History) -> Reply | None:
         """What the fault makes of the reply; None where it does not fire."""

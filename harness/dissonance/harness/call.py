@@ -321,7 +321,8 @@ class Interceptor(Protocol):
     """Who interferes: a rule of a fault plan, or anything with these methods. Pure, like a model.
 
     ``None`` means *did not fire*. Interceptors run in the plan's order; ``on_reply`` also sees
-    replies that another one injected. Whether bytes or timing *changed* is not theirs to say: the
+    replies that another one injected. One that also has ``on_task(task)`` is asked once, before the
+    workflow starts, for the task that the workflow is given (None: as it is). Whether bytes or timing *changed* is not theirs to say: the
     harness compares what is rendered.
     """
 

@@ -105,6 +105,28 @@ class Exchange:
         self._meter = Meter()
         self._parser = GrowingParser()
 
+    def altered_task(self, rule: Interceptor, before: Any, after: Any) -> None:
+        """Note that a rule altered the task (as JSON), which the workflow is about to be given."""
+        mark = rule.mark(Call(id=0))
+        count = self.counts[rule.id]
+        count.fired += 1
+        count.changed += before != after
+        count.reached += 1
+        self.recorder.add(
+            FaultFired,
+            agent="",
+            rule=rule.id,
+            fault=mark.fault,
+            call=0,
+            side="task",
+            changed=before != after,
+            before=self.recorder.bodies.put(before),
+            after=self.recorder.bodies.put(after),
+            claims=mark.claims,
+            ends_at=self.world.now,
+            damages=mark.damages,
+        )
+
     # --- Wire -------------------------------------------------------------------------------
 
     def api(self, method: str, path: str, headers: Any, body: bytes) -> Delivery:
@@ -199,7 +221,7 @@ class Exchange:
         return _Recorded(self, call, reply, performance, fired)
 
     def _plain(self, request: Request, call: Call) -> Reply:
-        """What comes back without any fault (or, for an altered call, to that call)."""
+        """What comes back without any fault. An altered call is what the model sees of a request that the API took."""
         if call.endpoint == "models":
             return models_reply(request)
         refusal = validate(request)
@@ -211,23 +233,24 @@ class Exchange:
 
     def _on_request(self, request: Request, call: Call, fired: list[_Fired]) -> tuple[Call, Reply]:
         """The call as the model sees it, and what comes back before any rule has touched it."""
+        reply: Reply | None = None
         for rule in self.rules:
             result = rule.on_request(call, self.recorder.history)
             if result is None:
                 continue
-            plain = self._finished(self._plain(request, call), call)
+            plain = self._finished(self._plain(request, call) if reply is None else reply, call)
             if isinstance(result, Reply):
                 fired.append(self._compare(rule, "reply", call, plain, self._finished(result, call)))
                 return call, result
-            altered_request = _as_request(request, result)
-            altered = replace(result, tokens=self._meter.measure(altered_request, self.recorder.bodies).tokens)
-            after = self._finished(self._plain(altered_request, altered), altered)
-            difference = self._compare(rule, "request", call, plain, after)
+            measured = self._meter.measure(_as_request(request, result), self.recorder.bodies)
+            altered = replace(result, tokens=measured.tokens)
+            reply = self._plain(request, altered)
+            difference = self._compare(rule, "request", call, plain, self._finished(reply, altered))
             before, now = (self.recorder.bodies.put(_content(each)) for each in (call, altered))
             moved = difference.difference if difference.difference is not None or before == now else 0
             fired.append(difference._replace(before=before, after=now, difference=moved))
-            request, call = altered_request, altered
-        return call, self._plain(request, call)
+            call = altered
+        return call, self._plain(request, call) if reply is None else reply
 
     def _on_reply(self, call: Call, seen: Call, reply: Reply, fired: list[_Fired]) -> tuple[Reply, Performance]:
         current = self._finished(reply, seen)

@@ -96,8 +96,9 @@ class CallSent:
 class FaultFired:
     """A rule fired on a call. ``changed``: the rendered bytes or the timing differ for it.
 
-    ``before`` and ``after`` are the hashes of the reply (or of the request, where ``side`` is
-    ``request``) without and with the fault.
+    ``before`` and ``after`` are the hashes of the reply (or of the request or the task, where ``side``
+    says so) without and with the fault. A task is altered before any call: ``call`` is then the id of
+    ``run_started``, and ``agent`` is empty.
     """
 
     id: int
@@ -106,7 +107,7 @@ class FaultFired:
     rule: str
     fault: str
     call: int
-    side: Literal["request", "reply"]
+    side: Literal["request", "reply", "task"]
     changed: bool
     before: str | None = None
     after: str | None = None

@@ -85,6 +85,7 @@ def _loaded_counts(about: Mapping[str, Any], history: History) -> dict[str, Faul
         count = counts.setdefault(fault.rule, FaultCount())
         count.fired += 1
         count.changed += fault.changed
+        count.reached += fault.side == "task"
     for reply in history.replies():
         for rule in reply.reached:
             counts[rule].reached += 1

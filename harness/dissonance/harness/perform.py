@@ -106,7 +106,7 @@ def perform(order: Order, folder: RunFolder | None = None) -> Performed:
         model=_described(order.model),
         rules=tuple(rule.id for rule in order.rules),
     )
-    with routed(), Workflow(order.workflow, order.task, life.human) as workflow:
+    with routed(), Workflow(order.workflow, _given(order, life.exchange), life.human) as workflow:
         result, exception = life.played(workflow.start)
         while life.restarts(workflow, result, exception):
             result, exception = life.played(workflow.resume)
@@ -116,6 +116,21 @@ def perform(order: Order, folder: RunFolder | None = None) -> Performed:
     if isinstance(exception, KeyboardInterrupt):
         raise exception
     return performed
+
+
+def _given(order: Order, exchange: Exchange) -> Any:
+    """The task as the workflow gets it: what the rules make of it, before any call."""
+    task = order.task
+    for rule in order.rules:
+        altered = getattr(rule, "on_task", _as_it_is)(task)
+        if altered is not None:
+            exchange.altered_task(rule, _as_json(task), _as_json(altered))
+            task = altered
+    return task
+
+
+def _as_it_is(task: Any) -> None:
+    """What a rule without ``on_task`` makes of the task."""
 
 
 class _Life:

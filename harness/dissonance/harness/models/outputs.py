@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from dissonance.harness.call import Call, Json, blocks_of, text_of
 from dissonance.harness.claims import claims_in
-from dissonance.harness.history import Bodies, CallSent, History, ReplyReceived, RunStarted
+from dissonance.harness.history import Bodies, CallSent, FaultFired, History, ReplyReceived, RunStarted
 
 __all__ = ["Output", "outputs", "repeats", "stands_in", "task_text"]
 
@@ -60,11 +61,16 @@ def _partly(output: Output, text: str, task: str) -> bool:
 
 
 def task_text(past: History) -> str:
-    """What the run was given to do, as text; empty where it was given nothing."""
+    """What the run was given to do (as a fault has altered it, if one has), as text; empty where it was given nothing."""
     first = past[0] if len(past) else None
     if not isinstance(first, RunStarted) or first.task not in past.bodies:
         return ""
-    return "\n".join(_strings(past.bodies.get(first.task)))
+    given = first.task
+    for event in islice(past, 1, None):
+        if not isinstance(event, FaultFired) or event.side != "task" or event.after is None:
+            break
+        given = event.after
+    return "\n".join(_strings(past.bodies.get(given)))
 
 
 def _strings(value: Json) -> Iterator[str]:

@@ -20,7 +20,7 @@ from .catalog import info
 from .estimate import corrected, count_block, cut_text
 from .table import ORGANISATION
 
-__all__ = ["complete", "output_limit"]
+__all__ = ["complete", "cut_message", "output_limit"]
 
 _CALLS = {"tool_use": "toolu_01", "server_tool_use": "srvtoolu_01", "mcp_tool_use": "mcptoolu_01"}
 _LEAST_OUTPUT = 2  # the API bills two or three tokens for an empty answer
@@ -103,11 +103,18 @@ def _cut(message: Message, call: Call) -> tuple[Message, int]:
     """The message up to where it stops, and its output tokens."""
     message = _stop(message, call.params.get("stop_sequences") or ())
     limit, reason = output_limit(call)
-    tokens = _tokens(message.content, call.model)
-    if tokens <= limit:
-        return message, min(limit, max(tokens, _LEAST_OUTPUT))
-    content = list(_first(message.content, limit, call.model))
-    return replace(message, content=content, stop_reason=reason, stop_sequence=None), limit
+    cut = cut_message(message, limit, call.model, reason)
+    if cut is None:
+        return message, min(limit, max(_tokens(message.content, call.model), _LEAST_OUTPUT))
+    return cut, limit
+
+
+def cut_message(message: Message, tokens: int, model: str, reason: StopReason) -> Message | None:
+    """The message as it stops, for this ``reason``, after so many output tokens; None where it has no more than that."""
+    if _tokens(message.content, model) <= tokens:
+        return None
+    content = list(_first(message.content, tokens, model))
+    return replace(message, content=content, stop_reason=reason, stop_sequence=None)
 
 
 def _tokens(content: Iterable[Block], model: str) -> int:

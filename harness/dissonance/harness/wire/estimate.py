@@ -35,6 +35,7 @@ __all__ = [
     "count_json",
     "count_text",
     "cut_text",
+    "uncorrected",
 ]
 
 CORRECTION: Mapping[str, float] = {"old": 1.2, "new": 1.5}
@@ -67,6 +68,12 @@ def count_text(text: str, model: str) -> int:
 def corrected(base: int, model: str) -> int:
     """Claude's estimated tokens for so many of ``cl100k_base``, rounded."""
     return round(base * CORRECTION[info(model).tokenizer])
+
+
+def uncorrected(tokens: int, model: str) -> int:
+    """The most of ``cl100k_base`` tokens that are so many of the model's, or fewer; 0 where none are."""
+    base = max(0, int((tokens + 0.5) / CORRECTION[info(model).tokenizer]))
+    return base - 1 if base and corrected(base, model) > tokens else base
 
 
 def cut_text(text: str, tokens: int, model: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from dissonance.harness.call import JsonObject
+from dissonance.harness.call import Call, JsonObject
 from dissonance.harness.history import Bodies, canonical, content_hash
 
 from .catalog import ModelInfo, info
@@ -21,7 +21,7 @@ from .estimate import PER_MESSAGE, corrected, count_block, count_content, count_
 from .memo import Memo
 from .request import Request
 
-__all__ = ["Measured", "Meter", "count_text"]
+__all__ = ["Measured", "Meter", "count_call", "count_text"]
 
 # --- requests ---------------------------------------------------------------------------------
 
@@ -268,6 +268,23 @@ def _count_part(kind: str, value: Any) -> int:
     if kind == "tools":
         return sum(map(count_json, value)) if isinstance(value, list) else count_json(value)
     return count_content(value)
+
+
+def count_call(call: Call) -> int:
+    """The estimated input tokens of a call's contents, as a :class:`Meter` counts the request that it was."""
+    base = sum([count_content(_plain(message.get("content"))) for message in call.messages])
+    flat = PER_MESSAGE * len(call.messages)
+    if call.system is not None:
+        base += count_content(_plain(call.system))
+        flat += PER_MESSAGE
+    if call.tools:
+        base += sum(map(count_json, call.tools))
+        flat += _tools_overhead({"tool_choice": call.tool_choice}, info(call.model))
+    return corrected(base, call.model) + flat
+
+
+def _plain(content: Any) -> Any:
+    return list(content) if isinstance(content, tuple) else content
 
 
 def _tools_overhead(body: JsonObject, model: ModelInfo) -> int:
