@@ -132,12 +132,12 @@ def test_what_nobody_reads_is_unread() -> None:
     assert where.stopped == "unread"
 
 
-def test_secondary_infections_count_each_at_its_nearest_parent() -> None:
+def test_secondary_infections_are_those_of_each_infected_reply_of_a_depth_that_was_read() -> None:
     story = Story()
     for name in "bcd":
         story.turn(name, FALSE, f"{FALSE} Branch {name} has seen to it." if name != "d" else "No.")
     story.turn("e", f"{FALSE} Branch b has seen to it.", "No.")
-    assert story.trace().secondary == 2 / 2  # a infected b and c, b nobody; nobody read c
+    assert story.trace().secondary == 2 / 3  # a infected b and c, and these nobody
 
 
 def test_amplification_is_of_the_last_reply_over_the_first() -> None:

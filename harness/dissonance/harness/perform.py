@@ -406,7 +406,7 @@ class _Listening(logging.Handler):
         if kind == "guard":
             guard, reason = str(data.pop("guard", "guard")), str(data.pop("reason", ""))
             self._recorder.add(GuardFired, agent=agent, guard=guard, reason=reason, data=data)
-        elif kind == "action":
+        elif kind in _DONE:
             key = str(data.pop("key", ""))
             made = self._recorder.add(Acted, agent=agent, key=key, data=data)
             self._process.passed("action", made.id, agent, f"{key}\n{canonical(data).decode()}")
@@ -415,5 +415,8 @@ class _Listening(logging.Handler):
             if kind == "checkpoint":
                 self._process.passed("checkpoint", made.id, agent, canonical(data).decode())
 
+
+_DONE = ("action", "effect")
+"""What a pattern may call something that it has done in the world."""
 
 _LOGGED: dict[str, Callable[..., Event]] = {"checkpoint": Checkpoint, "ask": Asked, "answer": Answered}

@@ -68,8 +68,8 @@ class Cascade:
 
     * ``depth``: the greatest depth of an infected reply; ``breadth``: how many agents are infected.
     * ``exposed``, ``infected``: calls, the planted ones not counted as exposed.
-    * ``secondary`` (R0): new infections for each infected reply that somebody read, each counted at
-      its nearest parent; None where nobody read one.
+    * ``secondary`` (R0): new infections for each infected reply, over those depths from which anybody read
+      one; None where nobody did.
     * ``amplification``: sentences that hold the claim in the last infected reply, for each in the first.
     * ``output``: the workflow's result holds it. ``cut``: a reply on its way ended at ``max_tokens``.
     * ``faults``: the events that planted it. ``background``: the statement stands in the fault-free run
@@ -327,6 +327,8 @@ def _summed(run: Run, claim: Claim, twin: Twin, faults: Sequence[FaultFired], tr
 
 
 def _secondary(calls: Sequence[Tainted]) -> float | None:
+    """By generations, since which of several replies that say the same was read cannot always be told."""
     readers = [each for each in calls if each.parents]
-    read = {each.parents[0] for each in readers}
-    return sum(each.infected for each in readers) / len(read) if read else None
+    read = {each.depth - 1 for each in readers}
+    spreaders = sum(each.infected and each.depth in read for each in calls)
+    return sum(each.infected for each in readers) / spreaders if spreaders else None
