@@ -14,6 +14,7 @@ from dissonance.patterns import (
     CycleDetector,
     DamagedReply,
     Guard,
+    Lead,
     MonotonicProgress,
     Outcome,
     Provenance,
@@ -21,7 +22,7 @@ from dissonance.patterns import (
     Source,
     StepBudget,
     Usage,
-    delegation,
+    delegate,
     handoff,
     tool_loop,
 )
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 RESEARCHER = Agent("researcher", "Find out.")
 TRIAGE, BILLING, LEGAL = Agent("triage", "Route."), Agent("billing", "Bill."), Agent("legal", "Advise.")
-TOP, LEAD, HAND = Agent("top", "Plan."), Agent("lead", "Split."), Agent("hand", "Do.")
+OWN_KIND = Lead(Agent("lead", "Split."), recursive=True)
 
 
 def search(query: str, year: int = 2026) -> str:
@@ -191,62 +192,6 @@ def test_one_transfer_a_turn_takes_effect_and_own_tools_run(wire: Wire) -> None:
     ]
 
 
-# --- delegation -------------------------------------------------------------------------------
-
-
-def test_delegation_goes_down_and_results_come_up(wire: Wire) -> None:
-    client = wire(
-        {
-            "top": [wire.use(("delegate_to_lead", {"task": "east"}), ("delegate_to_lead", {"task": "west"})), "Both."],
-            "lead": [wire.use(("delegate_to_hand", {"task": "dig"})), "East done.", "West done."],
-            "hand": ["Dug."],
-        }
-    )
-    outcome = asyncio.run(delegation(client, [TOP, LEAD, HAND])("All."))
-    assert (outcome.require(), outcome.depth, outcome.usage.calls, outcome.steps) == ("Both.", 2, 6, 2)
-    assert wire.agents == ["top", "lead", "hand", "lead", "lead", "top"]
-    assert wire.prompts("hand") == ["dig"]
-    assert [result["content"] for result in results(wire.requests[-1])] == ["East done.", "West done."]
-
-
-def test_a_delegation_without_a_task_is_refused(wire: Wire) -> None:
-    turn = wire.use(
-        ("delegate_to_hand", {"task": " "}), ("search", {"task": "dig"}), ("delegate_to_hand", {"task": "dig"})
-    )
-    client = wire({"lead": [turn, "Done."], "hand": ["Dug."]})
-    asyncio.run(delegation(client, [LEAD, HAND])("All."))
-    assert [(result["content"], result.get("is_error", False)) for result in results(wire.requests[-1])] == [
-        ("Refused: call delegate_to_hand with a task in words.", True),
-        ("Refused: call delegate_to_hand with a task in words.", True),
-        ("Dug.", False),
-    ]
-
-
-def test_a_stopped_delegation_gives_the_last_result(wire: Wire) -> None:
-    client = wire({"lead": repeat(wire.use(("delegate_to_hand", {"task": "dig"}))), "hand": ["Dug 1.", "Dug 2."]})
-    outcome = asyncio.run(delegation(client, [LEAD, HAND], guards=[CycleDetector()])("All."))
-    assert (outcome.output, outcome.stopped_by, outcome.finished) == ("Dug 2.", "cycle_detector", False)
-
-
-@pytest.mark.parametrize("steps", [1, 2, 5, 12])
-def test_the_answers_of_workers_use_up_no_steps_of_a_delegation(wire: Wire, steps: int) -> None:
-    """A budget stops at its own step, whether or not sub-tasks were answered in between."""
-    client = wire({"lead": repeat(wire.use(("delegate_to_hand", {"task": "dig"}))), "hand": repeat("Dug.")})
-    outcome = asyncio.run(delegation(client, [LEAD, HAND], guards=[StepBudget(steps)])("All."))
-    assert (outcome.stopped_by, outcome.steps, outcome.reason) == (
-        "step_budget",
-        steps,
-        f"all {steps} steps are used up",
-    )
-    assert wire.agents == ["lead", *["hand", "lead"] * (steps - 1)]
-
-
-def test_depth_is_bounded_by_guards_not_by_the_python_stack(wire: Wire) -> None:
-    client = wire({"lead": repeat(wire.use(("delegate_to_lead", {"task": "the same"})))}, limit=2000)
-    outcome = asyncio.run(delegation(client, [LEAD], recursive=True, guards=[StepBudget(1500)])("the same"))
-    assert (outcome.stopped_by, outcome.depth) == ("step_budget", 1499)
-
-
 # --- runaways ---------------------------------------------------------------------------------
 
 Loop = Callable[[Any, Sequence[Guard]], Any]
@@ -265,7 +210,7 @@ def again(wire: Wire) -> dict[str, Iterable[Any]]:
 LOOPS: dict[str, Loop] = {
     "tools": lambda client, guards: tool_loop(client, RESEARCHER, tools=[search], guards=guards)("Go."),
     "handoff": lambda client, guards: handoff(client, [TRIAGE, BILLING], guards=guards)("Go."),
-    "delegation": lambda client, guards: delegation(client, [LEAD], recursive=True, guards=guards)("Go."),
+    "delegate": lambda client, guards: delegate(client, OWN_KIND, guards=guards, max_depth=None)("Go."),
 }
 
 
@@ -278,9 +223,9 @@ LOOPS: dict[str, Loop] = {
         ("handoff", StepBudget(7), "step_budget", 7),
         ("handoff", CycleDetector(), "cycle_detector", 5),
         ("handoff", MonotonicProgress(), "monotonic_progress", 6),
-        ("delegation", StepBudget(7), "step_budget", 7),
-        ("delegation", CycleDetector(), "cycle_detector", 3),
-        ("delegation", MonotonicProgress(), "monotonic_progress", 4),
+        ("delegate", StepBudget(7), "step_budget", 7),
+        ("delegate", CycleDetector(), "cycle_detector", 3),
+        ("delegate", MonotonicProgress(), "monotonic_progress", 4),
     ],
 )
 def test_a_runaway_is_stopped_at_the_guards_bound(
@@ -333,11 +278,6 @@ def test_an_old_message_that_comes_back_is_a_cycle(wire: Wire) -> None:
             lambda client: handoff(client, [TRIAGE, BILLING], tools={"legal": [search]}),
             "tools=['legal']: no agent has this name; the agents are ['triage', 'billing']",
             id="tools of nobody",
-        ),
-        pytest.param(
-            lambda client: delegation(client, [TOP]),
-            "leads=['top']: give at least two, or one that is recursive",
-            id="nobody below",
         ),
     ],
 )

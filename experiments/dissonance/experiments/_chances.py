@@ -16,7 +16,7 @@ from dissonance.faults import At, FaultPlan, PingPong, RejectWork, Rule, When
 from dissonance.faults.draw import uniform
 from dissonance.harness import Gullible, Limits, Run, run
 from dissonance.harness.call import Model
-from dissonance.patterns import Agent, Pattern, StepBudget, delegation, handoff, supervise
+from dissonance.patterns import Agent, Lead, Pattern, StepBudget, delegate, handoff, supervise
 
 from ._loops import client, task_of
 from ._models import Delegating, Saying
@@ -88,13 +88,18 @@ def _review(attempts: int) -> Pattern[str]:
 def _tree(mu: float, depth: int) -> Law:
     few = int(mu)
     more = mu - few  # each lead has `few` children, and one more with this probability
-    leads = [Agent(f"lead{level}", "Do the task or delegate it.") for level in range(depth + 1)]
+    agents = [Agent(f"lead{level}", "Do the task or delegate it.") for level in range(depth + 1)]
+    top: Lead | Agent = agents[-1]
+    for agent in reversed(agents[:-1]):
+        top = Lead(agent, (top,), at_once=1)
+    assert isinstance(top, Lead)
+    tree = delegate(client(), top, max_depth=None)
 
     def sample(seed: int) -> float:
         model = Delegating(
             lambda task: few + (uniform("children", seed, task) < more), f"{mu:g} on average, seed {seed}"
         )
-        made: Run = _run(lambda: delegation(client(), leads), model, seed)
+        made: Run = _run(lambda: tree, model, seed)
         return float(sum(len(call.messages) == 1 for call in made.history.calls()))
 
     def hold(figures: Sequence[float]) -> list[Held]:

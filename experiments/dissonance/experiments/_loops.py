@@ -31,12 +31,13 @@ from dissonance.patterns import (
     Agent,
     CycleDetector,
     Guard,
+    Lead,
     MonotonicProgress,
     Pattern,
     SelfReportedBudget,
     StepBudget,
     contains,
-    delegation,
+    delegate,
     handoff,
     supervise,
     tool_loop,
@@ -102,7 +103,7 @@ def _desk(guards: Sequence[Guard]) -> Pattern[str]:
 
 
 def _delegate(guards: Sequence[Guard]) -> Pattern[str]:
-    return delegation(client(), [_LEAD, _CLERK], guards=guards)
+    return delegate(client(), Lead(_LEAD, (_CLERK,)), guards=guards)
 
 
 LOOPS = (
@@ -144,7 +145,7 @@ LOOPS = (
     Loop(
         name="DelegateAgain",
         cause="delegation cycle: a lead delegates what it was given",
-        workflow="delegation: a lead and a clerk",
+        workflow="delegate: a lead and a clerk",
         build=_delegate,
         plan=FaultPlan(rules=(Rule(at=At(agent="lead"), fault=DelegateAgain()),)),
     ),

@@ -7,7 +7,8 @@ patterns nest: a pattern is a worker of another. This package knows nothing of t
   its tools are run, its answer is typed and has a ``Provenance``.
 * ``supervise``: workers, a gate of deterministic checks and then a judge; accept, retry, reassign, escalate.
 * ``human_gate``: who may decide decides about an action, however long it takes, and it takes effect once.
-* ``tool_loop``, ``handoff``, ``delegation``: building blocks under the same guards.
+* ``delegate``: leads with their own people, tools and rules; each level sees its own.
+* ``tool_loop``, ``handoff``: building blocks under the same guards.
 * ``StepBudget``, ``CycleDetector``, ``MonotonicProgress``: the guards, each of which may be left out.
 
 A guard that fires names itself in ``stopped_by``; it and each call for a human are logged on
@@ -15,6 +16,8 @@ A guard that fires names itself in ``stopped_by``; it and each call for a human 
 """
 
 from .agent import Agent, Effort
+from .branches import Branch, Delegated, Failure, Lead
+from .delegate import delegate
 from .effects import InTransaction, Sink
 from .fan_out import Reduce, Split, fan_out
 from .gate import JUDGE, Check, Decision, Judgement, Ruling, Signal, conforms, contains
@@ -49,7 +52,7 @@ from .guards import (
 )
 from .human import Human, HumanAnswer, HumanRequest
 from .human_gate import HumanGate, human_gate
-from .loops import Delegated, delegation, handoff, tool_loop
+from .loops import handoff, tool_loop
 from .merging import merger, splitter
 from .notify import Webhook, log_notice
 from .outcome import Outcome, Pattern, PatternError, Unfinished, Usage
@@ -75,6 +78,7 @@ __all__ = [
     "Agent",
     "Answer",
     "Attempt",
+    "Branch",
     "CallGuard",
     "Case",
     "Check",
@@ -91,6 +95,7 @@ __all__ = [
     "Effort",
     "Escalated",
     "EscalationPolicy",
+    "Failure",
     "FannedOut",
     "Gated",
     "Grounding",
@@ -102,6 +107,7 @@ __all__ = [
     "HumanRequest",
     "InTransaction",
     "Judgement",
+    "Lead",
     "Meter",
     "MonotonicProgress",
     "Outcome",
@@ -144,7 +150,7 @@ __all__ = [
     "amount_over",
     "conforms",
     "contains",
-    "delegation",
+    "delegate",
     "fan_out",
     "handoff",
     "human_gate",

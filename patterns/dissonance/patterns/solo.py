@@ -20,9 +20,9 @@ from anthropic import AsyncAnthropic
 from pydantic import BaseModel
 
 from .agent import Agent
+from .conversation import Conversation
 from .guards import Guard, Rounds
 from .guards.guard import briefed
-from .loops.conversation import Conversation
 from .outcome import Outcome, Pattern
 from .tools import Toolkit
 

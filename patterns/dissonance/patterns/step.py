@@ -26,7 +26,7 @@ class Step:
 
     * ``index``: the orchestrator's count of steps, from 1.
     * ``agent``, ``action``: who did what: ``attempt`` (supervise), ``tools`` (tool_loop),
-      ``handoff`` (handoff), ``delegate`` (delegation).
+      ``handoff`` (handoff), ``delegate`` (delegate).
     * ``task``, ``output``: what it was given; what it said, as text.
     * ``calls``: the tools that it asked for. They have not run yet.
     * ``passed`` of ``criteria``: the deterministic criteria that the output meets (0 of 0: there are none).

@@ -24,7 +24,7 @@ def progress_made(step: Step) -> float:
 
     Findings are what each pattern counts as new: different results of tools (``tool_loop``), agents
     that have had their turn and results of their tools (``handoff``), sub-tasks brought to an end
-    (``delegation``), different outputs (``supervise`` without deterministic checks: any new wording
+    (``delegate``), different outputs (``supervise`` without deterministic checks: any new wording
     counts, so give it checks).
     """
     return step.passed / step.criteria if step.criteria else float(step.findings)

@@ -20,13 +20,12 @@ from anthropic import AsyncAnthropic
 from anthropic.types import ToolParam, ToolResultBlockParam
 
 from dissonance.patterns.agent import Agent
+from dissonance.patterns.conversation import Conversation
 from dissonance.patterns.guards import Guard, Rounds
 from dissonance.patterns.guards.guard import briefed
 from dissonance.patterns.outcome import Outcome, Pattern
 from dissonance.patterns.reply import ToolCall
 from dissonance.patterns.tools import ToolFunction, Toolkit, result_block
-
-from .conversation import Conversation
 
 __all__ = ["handoff"]
 

@@ -9,11 +9,11 @@ from anthropic import AsyncAnthropic
 from anthropic.types import MessageParam, ToolParam, ToolResultBlockParam
 from pydantic import BaseModel
 
-from dissonance.patterns.agent import Agent
-from dissonance.patterns.guards import Rounds, Stop
-from dissonance.patterns.outcome import Outcome
-from dissonance.patterns.provenance import Provenance, Source
-from dissonance.patterns.reply import Answer
+from .agent import Agent
+from .guards import Rounds, Stop
+from .outcome import Outcome
+from .provenance import Provenance, Source
+from .reply import Answer
 
 __all__ = ["Conversation"]
 
