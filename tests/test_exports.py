@@ -12,13 +12,14 @@ EXPORTS = {
         Experiment NAMES Params Progress Result Size experiments find report_of run_experiments
     """,
     "dissonance.faults": """
-        At BatteryPlan Contradict ContradictoryAnswers CorruptNumber Crash CutStream DelegateAgain
-        Disconnect Dribble DropCitation DuplicateAnswer EmptyContent FabricateCitation FalseAccept
-        FalseReject Family Fault FaultPlan Groupthink HttpError InflateState LateAnswer MalformedBody
-        Needle NeverAnswers Overconfident Overflow Overloaded Paraphrase PingPong RateLimit Reenter
-        Refusal RejectWork RepeatToolCall RestartWhilePaused Rule SCHEMA SeedClaim SlowBranch SlowReply
-        StaleToolResult Stall StreamError ToolError ToolTimeout TruncatedToolJson When WrongToolResult
-        as_plan as_python fault_types sentence standard_battery
+        At BatteryPlan Contradict ContradictoryAnswers CorruptNumber Crash CutStream DelegateAgain Disconnect
+        Dribble DropCitation DuplicateAnswer EmptyContent FabricateCitation FalseAccept FalseReject Family
+        Fault FaultPlan Flip Groupthink HttpError InflateState LateAnswer MalformedBody Minimal Needle
+        NeverAnswers Overconfident Overflow Overloaded Paraphrase PingPong Possible Range RateLimit Reenter
+        Refusal RejectWork RepeatToolCall RestartWhilePaused Rule SCHEMA SeedClaim Slot SlowBranch SlowReply
+        Space StaleToolResult Stall StreamError ToolError ToolTimeout TruncatedToolJson When Worst
+        WrongToolResult as_plan as_python brownout fault_types find_minimal flap flip_test possible repertoire
+        sample sentence single_faults slots_of standard_battery storm swizzle
     """,
     "dissonance.harness": """
         After Answer ApiError Ask BadInput BusyError Call Check CheckFailed Claim DissonanceError FaultCount

@@ -17,10 +17,15 @@ from .human import ContradictoryAnswers, DuplicateAnswer, LateAnswer, NeverAnswe
 from .judgement import FalseAccept, FalseReject, Groupthink, Overconfident
 from .latency import Dribble, Overloaded, RateLimit, SlowBranch, SlowReply, Stall
 from .loops import DelegateAgain, Paraphrase, PingPong, Reenter, RejectWork, RepeatToolCall
+from .minimal import Flip, Minimal, Worst, find_minimal, flip_test
 from .overflow import Overflow
 from .plan import SCHEMA, FaultPlan, as_plan
 from .process import Crash, RestartWhilePaused
+from .repertoire import Possible, Range, possible, repertoire
 from .rule import Rule
+from .shapes import brownout, flap, storm, swizzle
+from .slots import Slot, slots_of
+from .space import Space, sample, single_faults
 from .states import Needle
 from .tools import StaleToolResult, ToolError, ToolTimeout, WrongToolResult
 from .transport import (
@@ -56,11 +61,13 @@ __all__ = [
     "Family",
     "Fault",
     "FaultPlan",
+    "Flip",
     "Groupthink",
     "HttpError",
     "InflateState",
     "LateAnswer",
     "MalformedBody",
+    "Minimal",
     "Needle",
     "NeverAnswers",
     "Overconfident",
@@ -68,6 +75,8 @@ __all__ = [
     "Overloaded",
     "Paraphrase",
     "PingPong",
+    "Possible",
+    "Range",
     "RateLimit",
     "Reenter",
     "Refusal",
@@ -76,8 +85,10 @@ __all__ = [
     "RestartWhilePaused",
     "Rule",
     "SeedClaim",
+    "Slot",
     "SlowBranch",
     "SlowReply",
+    "Space",
     "StaleToolResult",
     "Stall",
     "StreamError",
@@ -85,10 +96,22 @@ __all__ = [
     "ToolTimeout",
     "TruncatedToolJson",
     "When",
+    "Worst",
     "WrongToolResult",
     "as_plan",
     "as_python",
+    "brownout",
     "fault_types",
+    "find_minimal",
+    "flap",
+    "flip_test",
+    "possible",
+    "repertoire",
+    "sample",
     "sentence",
+    "single_faults",
+    "slots_of",
     "standard_battery",
+    "storm",
+    "swizzle",
 ]

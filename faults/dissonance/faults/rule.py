@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from dissonance.harness.human import After
     from dissonance.harness.moment import Moment, Place
 
-__all__ = ["Rule"]
+__all__ = ["Rule", "read_fault"]
 
 
-def _read_fault(value: Any) -> Any:
+def read_fault(value: Any) -> Any:
     """A fault from its JSON, by its ``kind``; anything else is left to the validator."""
     if not isinstance(value, Mapping):
         return value
@@ -46,7 +46,7 @@ class Rule(Spec):
     id: str = ""
     at: At = Field(default_factory=At)
     when: When = Field(default_factory=When)
-    fault: Annotated[SerializeAsAny[Fault], BeforeValidator(_read_fault)]
+    fault: Annotated[SerializeAsAny[Fault], BeforeValidator(read_fault)]
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -18,14 +18,14 @@ from .history import Asked, CallSent
 if TYPE_CHECKING:
     from .run import Run
 
-__all__ = ["explain", "judge"]
+__all__ = ["asked", "explain", "judge"]
 
 _SCRIPT = "Mend the workflow, or answer for the model with dissonance.harness.Scripted."
 
 
 def judge(run: Run, check: Check) -> Verdict:
     """The check's verdict, or *unknown* where there is a reason not to believe it."""
-    verdict = _asked(run, check)
+    verdict = asked(run, check)
     doubt = _vacuous(run, verdict) or (_doubt(run, check, verdict) if run.plan else None)
     if doubt is not None:
         reason, advice = doubt
@@ -47,7 +47,8 @@ def _confirmed(run: Run, verdict: Verdict) -> Verdict:
     )
 
 
-def _asked(run: Run, check: Check) -> Verdict:
+def asked(run: Run, check: Check) -> Verdict:
+    """The check's own verdict, undoubted; *unknown* where it crashes."""
     try:
         verdict = check(run)
     except Exception as error:
@@ -88,7 +89,7 @@ def _doubt(run: Run, check: Check, verdict: Verdict) -> tuple[str, str] | None:
             return f"baseline broken: without any fault the workflow {how}", _SCRIPT
         if run.baseline_problem:
             return run.baseline_problem, "Give run() a factory, a function that makes the workflow anew for each run."
-        if verdict.status == "fail" and (own := _asked(baseline, check)).status == "fail":
+        if verdict.status == "fail" and (own := asked(baseline, check)).status == "fail":
             return f"baseline broken: without any fault, too: {own.reason}", "Loosen the check, or mend the workflow."
     if verdict.status == "pass" and not any(count.fired for count in run.faults.values()):
         return (

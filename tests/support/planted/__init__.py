@@ -1,0 +1,9 @@
+"""Small workflows with a bug each, and the smallest plan that shows it."""
+
+from .flows import TASK, Planted
+from .loops import LOOPS
+from .losses import LOSSES
+
+__all__ = ["PLANTED", "TASK", "Planted"]
+
+PLANTED = (*LOOPS, *LOSSES)
