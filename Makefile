@@ -24,7 +24,7 @@ run: $(READY)
 	@echo "Open the report: $(abspath $(OUT))/index.html"
 
 test: $(READY)
-	$(PYTEST) tests
+	$(PYTEST) tests --numprocesses auto --dist loadgroup
 	$(PYTEST) --doctest-modules --pyargs dissonance
 
 lint: $(READY)

@@ -10,6 +10,9 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # coverage measures the workers, not what their tests start: that takes minutes
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:

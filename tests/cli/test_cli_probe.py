@@ -19,6 +19,8 @@ from dissonance.faults import CutStream, EmptyContent, FaultPlan, RejectWork, Ru
 
 from .conftest import ASK, SUMMARY, TASK, Cli, alive
 
+pytestmark = pytest.mark.xdist_group("battery")  # one worker makes what these tests share
+
 NAMES = [each.name for each in standard_battery()]
 
 

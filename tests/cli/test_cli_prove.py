@@ -56,7 +56,10 @@ def test_a_workflow_that_iterates_a_set_of_strings_is_not(tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_an_experiment_is_proved_by_its_tables(tmp_path: Path) -> None:
     done = subprocess.run(
-        [*DISSONANCE, "run", "--quick", "--seeds", "1", "--prove"], cwd=tmp_path, capture_output=True, text=True
+        [*DISSONANCE, "run", "loop_termination", "--quick", "--seeds", "1", "--prove"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
     assert (
         done.stdout.splitlines()[-1]

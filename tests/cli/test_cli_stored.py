@@ -13,6 +13,8 @@ from dissonance.faults import EmptyContent, FaultPlan, RejectWork, Rule
 
 from .conftest import TASK, Cli
 
+pytestmark = pytest.mark.xdist_group("stored")  # one worker makes what these tests share
+
 
 @pytest.fixture(scope="module")
 def probed(tmp_path_factory: pytest.TempPathFactory, review: str) -> Path:

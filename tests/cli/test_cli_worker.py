@@ -32,8 +32,10 @@ def test_bad_input_is_raised_here(folder: Path) -> None:
 
 
 def test_one_that_hangs_is_killed_and_says_where_it_was(folder: Path) -> None:
+    (folder / "ready.py").write_text("def main(task): ...\n")
     (folder / "flow.py").write_text("def wait():\n    while True:\n        pass\nwait()\n")
     with Worker(lambda line: None) as worker:
+        load(worker, "ready.py:main")  # the two seconds are not those in which the process starts
         with pytest.raises(Gone) as gone:
             worker.ask({"do": "load", "target": "flow.py:main"}, 2.0)
     assert gone.value.killed

@@ -35,11 +35,13 @@ def names_of(function: Any) -> list[tuple[ModuleType, str]]:
 
 def look_around() -> None:
     """Look at the modules that were imported since the last time; and once more at the script, which may go on."""
-    for name, module in list(sys.modules.items()):
-        if _seen.get(name) is not module or name == "__main__":
-            _seen[name] = module
-            if isinstance(module, ModuleType) and not _keeps_its_own(name):
+    global _seen
+    if sys.modules != _seen:  # thousands are compared at the cost of hundreds in the loop
+        former, _seen = _seen, dict(sys.modules)
+        for name, module in _seen.items():
+            if former.get(name) is not module and isinstance(module, ModuleType) and not _keeps_its_own(name):
                 _look_at(module)
+    _look_at(sys.modules["__main__"])
 
 
 def _keeps_its_own(name: str) -> bool:
