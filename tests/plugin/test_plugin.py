@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from dissonance.plugin.profiles import seed_of
+
 LOOP = """
     import pytest
     from review import ENDLESS, FEW, review
@@ -157,14 +159,18 @@ def test_the_line_fits_the_directory_where_pytest_was_called(
 
 @pytest.mark.parametrize(
     ("option", "argument", "seed"),
-    [((), "", 0), (("--dissonance-seed=7",), "", 7), (("--dissonance-seed=7",), ", seed=3", 3)],
+    [
+        ((), "", seed_of(0, "test_it.py::test_it", 0)),
+        (("--dissonance-seed=7",), "", seed_of(7, "test_it.py::test_it", 0)),
+        (("--dissonance-seed=7",), ", seed=3", 3),
+    ],
     ids=["default", "option", "argument"],
 )
-def test_the_seed_is_the_arguments_else_the_options(
+def test_the_seed_is_the_arguments_else_of_the_option_and_the_test(
     project: pytest.Pytester, option: tuple[str, ...], argument: str, seed: int
 ) -> None:
     project.makepyfile(
-        f"""
+        test_it=f"""
         from review import review
 
         def test_it(dissonance):
@@ -411,6 +417,8 @@ def test_it_works_with_xdist(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess("-n", "2", "-p", "no:hypothesispytest", "--dissonance-seed=7")
     result.assert_outcomes(passed=2, failed=1)
     runs = (project.path / ".dissonance" / "runs").glob("*/run.json")
-    assert {json.loads(run.read_bytes())["seed"] for run in runs} == {5, 7}
+    own = {seed_of(7, "test_loop.py::test_review_ends", 0), seed_of(7, "test_two.py::test_calm", 0)}
+    own |= {seed_of(7, "test_two.py::test_stormy", 0), 5}
+    assert {json.loads(run.read_bytes())["seed"] for run in runs} == own
     again = project.runpytest_subprocess("-n", "1", "-p", "no:hypothesispytest", *shlex.split(replay_line(result))[1:])
     again.assert_outcomes(failed=1)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from .plan import FaultPlan
+from collections.abc import Sequence
 
-__all__ = ["as_python", "sentence"]
+from dissonance.harness.call import JsonObject
+from dissonance.harness.errors import PlanError
+
+from .plan import SCHEMA, FaultPlan
+
+__all__ = ["as_python", "plan_sentence", "sentence"]
 
 
 def sentence(plan: FaultPlan) -> str:
@@ -33,3 +38,19 @@ def as_python(plan: FaultPlan) -> str:
         return "FaultPlan()"
     rules = "\n".join(f"        {rule!r}," for rule in plan.rules)
     return f"FaultPlan(\n    rules=[\n{rules}\n    ]\n)"
+
+
+def plan_sentence(rules: Sequence[JsonObject]) -> str:
+    """A stored plan in English, one clause a rule.
+
+    >>> plan_sentence([])
+    'No fault is injected.'
+    """
+    if not rules:
+        return "No fault is injected."
+    try:
+        clauses = [rule.sentence() for rule in FaultPlan.from_data({"schema": SCHEMA, "rules": rules}).rules]
+    except PlanError:  # rules of another maker: any interceptor may stand in a plan
+        clauses = [f"rule {rule.get('id', '?')}" for rule in rules]
+    text = "; ".join(clauses)
+    return f"{text[0].upper()}{text[1:]}."

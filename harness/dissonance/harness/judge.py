@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING
 
 from .checks.verdict import Check, Verdict
 from .history import Asked, CallSent
+from .lines import last_lines
 
 if TYPE_CHECKING:
     from .run import Run
 
 __all__ = ["asked", "explain", "judge"]
+
+_LAST = 5
+"""Events that the message of a failed check shows."""
 
 _SCRIPT = "Mend the workflow, or answer for the model with dissonance.harness.Scripted."
 
@@ -107,8 +111,10 @@ def _agents(run: Run) -> str:
 
 
 def explain(run: Run, verdicts: Sequence[Verdict]) -> str:
-    """The message of a failed check: each verdict that is no pass, then the line that replays the run."""
+    """The message of a failed check: each verdict that is no pass, the last events, and the line that replays the run."""
     lines = [line for verdict in verdicts if verdict.status != "pass" for line in _told(run, verdict)]
+    lines.append("Last events:")
+    lines += [f"  {line}" for line in last_lines(run.history, _LAST)]
     if run.replay_line:
         lines.append(f"Replay: {run.replay_line}")
     return "\n".join(lines)

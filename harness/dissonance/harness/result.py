@@ -38,7 +38,7 @@ class Run:
     same without faults (None where there was no plan, or none was wanted), ``baseline_problem``
     says why it is no use. ``abandoned`` names threads and tasks that would not end,
     ``refused_hosts`` hosts that the workflow tried to reach. ``path`` is the run's folder, None
-    where it was not stored. ``again`` makes the same run once more.
+    where it was not stored. ``verdicts`` are those given so far. ``again`` makes the same run once more.
     """
 
     workflow: str
@@ -67,6 +67,7 @@ class Run:
     notes: JsonObject = field(default_factory=dict)
     path: Path | None = None
     replay_line: str | None = None
+    verdicts: list[Verdict] = field(default_factory=list)
     again: Callable[[], History] | None = field(default=None, repr=False)
 
     @cached_property
@@ -82,7 +83,9 @@ class Run:
 
     def judge(self, *checks: Check) -> tuple[Verdict, ...]:
         """The verdict of each check (default: ``terminates()``). Before a *fail* is reported, the run is made again."""
-        return tuple(judge(self, check) for check in checks or (terminates(),))
+        verdicts = tuple(judge(self, check) for check in checks or (terminates(),))
+        self.verdicts.extend(verdicts)
+        return verdicts
 
     def check(self, *checks: Check) -> tuple[Verdict, ...]:
         """The verdicts, if all pass; else :class:`CheckFailed` with reasons, evidence and the line that replays."""

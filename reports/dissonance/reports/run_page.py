@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from dissonance.faults.plan import SCHEMA, FaultPlan
+from dissonance.faults.describe import plan_sentence
+from dissonance.faults.plan import SCHEMA
 from dissonance.harness.call import JsonObject
 from dissonance.harness.checks.verdict import Status, Verdict, worst
-from dissonance.harness.errors import BadInput, PlanError
+from dissonance.harness.errors import BadInput
 
 from .environment import environment
 from .page import Block, Checks, Download, Events, Finding, Note, Report, Section, Table
@@ -67,22 +68,6 @@ def probe_report(title: str, cases: Sequence[Case]) -> Report:
         environment=environment(),
         downloads=list(_downloads(ordered)),
     )
-
-
-def plan_sentence(rules: Sequence[JsonObject]) -> str:
-    """A stored plan in English, one clause a rule.
-
-    >>> plan_sentence([])
-    'No fault is injected.'
-    """
-    if not rules:
-        return "No fault is injected."
-    try:
-        clauses = [rule.sentence() for rule in FaultPlan.from_data({"schema": SCHEMA, "rules": rules}).rules]
-    except PlanError:  # rules of another maker: any interceptor may stand in a plan
-        clauses = [f"rule {rule.get('id', '?')}" for rule in rules]
-    text = "; ".join(clauses)
-    return f"{text[0].upper()}{text[1:]}."
 
 
 def plan_download(name: str, rules: Sequence[JsonObject], schedule: int | None = None) -> Download:
