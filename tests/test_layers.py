@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PORTIONS = ("cli", "experiments", "faults", "harness", "patterns", "reports")
+PORTIONS = ("cli", "experiments", "faults", "harness", "patterns", "plugin", "reports")
 
 LINT = """
 import sys
@@ -53,6 +53,7 @@ def test_the_layers_hold(package: Path) -> None:
         ("harness/call.py", "import dissonance.faults", "Imports run one way"),
         ("faults/plan.py", "import dissonance.cli.main", "Imports run one way"),
         ("cli/main.py", "import dissonance.pytest_plugin", "Imports run one way"),
+        ("cli/main.py", "import dissonance.plugin.record", "Imports run one way"),
         ("rogue.py", "", "Imports run one way"),
         ("patterns/agent.py", "import dissonance.harness", "Patterns know nothing of what tests them"),
         ("reports/page.py", "import dissonance.patterns", "Only experiments and the command import patterns"),

@@ -227,7 +227,14 @@ def _given(config: pytest.Config, name: str) -> Any:
     return value if value is not None else config.getini(f"dissonance_{name}") or None
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest looks where junit.xml is to go
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Ask for ``junit.xml``, before pytest looks whether anybody does."""
+    report = _given(config, "report")
+    if report is not None and not getattr(config.option, "xmlpath", ""):
+        config.option.xmlpath = str(config.invocation_params.dir / report / "junit.xml")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     state = config.stash[_STATE] = _State()
@@ -242,8 +249,6 @@ def pytest_configure(config: pytest.Config) -> None:
     report = _given(config, "report")
     if report is not None:
         _check_folder(config, report)
-        if not getattr(config.option, "xmlpath", "") and not hasattr(config, "workerinput"):
-            config.option.xmlpath = str(config.invocation_params.dir / report / "junit.xml")
     if _given(config, "prove") and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("--dissonance-prove: the runs of several workers are not compared; leave -n out")
     given = config.getoption("dissonance_replay")
@@ -416,11 +421,16 @@ def _prove(session: pytest.Session, state: _State) -> None:
 
 
 def _write_report(config: pytest.Config, state: _State, given: str) -> None:
+    from dissonance.harness import BadInput
     from dissonance.harness.store import shown
     from dissonance.plugin.report import write
 
     folder = config.invocation_params.dir / given
-    page = write(state.records, state.seed, folder)
+    try:
+        page = write(state.records, state.seed, folder)
+    except (BadInput, OSError) as error:
+        state.lines.append(f"no report: {error}")
+        return
     state.lines.append(f"report: {shown(page or folder / 'report.md')}")
 
 

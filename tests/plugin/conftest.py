@@ -7,7 +7,8 @@ import hypothesis  # noqa: F401
 import pytest
 
 import dissonance.faults
-import dissonance.harness  # noqa: F401
+import dissonance.harness
+import dissonance.reports  # noqa: F401
 
 REVIEW = """
 import asyncio
