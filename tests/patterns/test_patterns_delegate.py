@@ -115,7 +115,7 @@ def test_each_level_sees_its_own_level_only(wire: Wire) -> None:
         "found: ACME price",
         "The page says 7",
         "delegate_to_web",
-        "search",
+        '"search"',
     ):
         assert word not in seen["top"], word
     assert "It is 7." in seen["top"]

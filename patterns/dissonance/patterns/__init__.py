@@ -7,6 +7,7 @@ patterns nest: a pattern is a worker of another. This package knows nothing of t
   its tools are run, its answer is typed and has a ``Provenance``.
 * ``supervise``: workers, a gate of deterministic checks and then a judge; accept, retry, reassign, escalate.
 * ``human_gate``: who may decide decides about an action, however long it takes, and it takes effect once.
+* ``debate``: agents judge independently and argue where they differ; dissent is kept.
 * ``delegate``: leads with their own people, tools and rules; each level sees its own.
 * ``tool_loop``, ``handoff``: building blocks under the same guards.
 * ``StepBudget``, ``CycleDetector``, ``MonotonicProgress``: the guards, each of which may be left out.
@@ -17,6 +18,7 @@ A guard that fires names itself in ``stopped_by``; it and each call for a human 
 
 from .agent import Agent, Effort
 from .branches import Branch, Delegated, Failure, Lead
+from .debate import ARBITRATOR, debate
 from .delegate import delegate
 from .effects import InTransaction, Sink
 from .fan_out import Reduce, Split, fan_out
@@ -58,6 +60,7 @@ from .notify import Webhook, log_notice
 from .outcome import Outcome, Pattern, PatternError, Unfinished, Usage
 from .parts import GAP, Conflict, FannedOut, Part, Piece, table
 from .pool import Worker, worker
+from .positions import Debated, Diversity, Position, Stance, diversity
 from .proposal import Gated, Proposal, Thresholds
 from .provenance import Provenance, Source
 from .question import Halted, Question
@@ -71,6 +74,7 @@ from .tools import ToolFunction
 from .triggers import Case, Trigger, amount_over, irreversible, length_outlier, schema_failures, tool_error_rate
 
 __all__ = [
+    "ARBITRATOR",
     "CHECKER",
     "COMPACTOR",
     "GAP",
@@ -89,8 +93,10 @@ __all__ = [
     "CycleDetector",
     "Damage",
     "DamagedReply",
+    "Debated",
     "Decision",
     "Delegated",
+    "Diversity",
     "DollarBudget",
     "Effort",
     "Escalated",
@@ -116,6 +122,7 @@ __all__ = [
     "Pattern",
     "PatternError",
     "Piece",
+    "Position",
     "Price",
     "Proposal",
     "Provenance",
@@ -129,6 +136,7 @@ __all__ = [
     "Sink",
     "Source",
     "Split",
+    "Stance",
     "StateMachine",
     "Step",
     "StepBudget",
@@ -150,7 +158,9 @@ __all__ = [
     "amount_over",
     "conforms",
     "contains",
+    "debate",
     "delegate",
+    "diversity",
     "fan_out",
     "handoff",
     "human_gate",
