@@ -51,6 +51,27 @@ def test_a_lock_from_outside_held_across_a_sleep() -> None:
     assert escapes(played) == ["thread 'waiter' blocked outside the world at test_world_escapes.py in wait"]
 
 
+def test_who_comes_back_joins_the_thread_that_let_it_go_on() -> None:
+    """The holder ends while the main strand is on its way back: the join must not wait for what has happened."""
+
+    def workflow() -> float:
+        def hold() -> None:
+            with LOCK_FROM_OUTSIDE:
+                time.sleep(1)
+
+        thread = threading.Thread(target=hold, name="holder")
+        thread.start()
+        time.sleep(0.5)
+        with LOCK_FROM_OUTSIDE:
+            pass
+        thread.join()
+        return time.monotonic()
+
+    played = succeed(workflow, **BLOCKED)
+    assert 1.0 <= played.result < 1.2
+    assert escapes(played) == ["thread 'main' blocked outside the world at test_world_escapes.py in workflow"]
+
+
 def test_a_queue_in_c_from_outside() -> None:
     def workflow() -> int:
         got: list[int] = []

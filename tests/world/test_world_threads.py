@@ -6,8 +6,11 @@ import _thread
 import queue
 import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -118,6 +121,20 @@ def test_a_queue_between_threads(kind: Callable[[], Any]) -> None:
         return [*got, time.monotonic()]
 
     assert succeed(workflow).result == [0, 3.0, 1, 6.0, 11.0]
+
+
+def test_names_bound_at_import_are_virtual_too() -> None:
+    def workflow() -> float:
+        lock, line = Lock(), SimpleQueue[str]()
+        lock.acquire()
+        start_new_thread(later(3, lock.release), ())
+        with lock:
+            started(later(4, line.put, "done"))
+            line.get()
+        return time.monotonic()
+
+    played = succeed(workflow)
+    assert (played.result, played.world.tier) == (7.0, "T2")
 
 
 def test_a_full_queue_holds_its_producer_up() -> None:

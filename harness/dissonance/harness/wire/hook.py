@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Collection
+from functools import cache, partial
 from ipaddress import ip_address
 from types import ModuleType
 from typing import Any, Protocol
@@ -88,9 +89,8 @@ class _Hook:
     # --- HTTP clients
 
     def install(self, library: ModuleType, patches: Patches) -> None:
-        sync, asynchronous = _transports(library, self)
-        for client, transport in ((library.Client, sync), (library.AsyncClient, asynchronous)):
-            patches.set(client, "_transport_for_url", _routed(client._transport_for_url, transport))
+        for client, transport in zip((library.Client, library.AsyncClient), _transports(library), strict=True):
+            patches.set(client, "_transport_for_url", _routed(client._transport_for_url, partial(transport, self)))
 
     # --- sockets
 
@@ -151,20 +151,20 @@ def _routed(original: Callable[[Any, Any], Any], transport: Callable[[Any], Any]
     return transport_for_url
 
 
-def _transports(library: ModuleType, hook: _Hook) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """For this library: what takes a client's own transport and gives the one that is used instead."""
+@cache
+def _transports(library: ModuleType) -> tuple[Callable[[_Hook, Any], Any], Callable[[_Hook, Any], Any]]:
+    """For this library: the transports that are used instead of a client's own, each made with a hook and that one."""
     lib: Any = library
     driver = drivers(library)
-    wire = hook.wire
 
     def is_passed_by(own: Any) -> bool:
         """Whether this transport of the user's own stays within the process."""
         return type(own).__name__ not in _NETWORK_TRANSPORTS
 
-    def delivery(request: Any, body: bytes) -> Delivery:
-        return wire.api(request.method, request.url.raw_path.decode(), _headers(request), body)
+    def delivery(hook: _Hook, request: Any, body: bytes) -> Delivery:
+        return hook.wire.api(request.method, request.url.raw_path.decode(), _headers(request), body)
 
-    def response(request: Any, found: routes.Answer | routes.Failed | None) -> Any:
+    def response(hook: _Hook, request: Any, found: routes.Answer | routes.Failed | None) -> Any:
         """What a route gave, in the library's own classes; None where the host may really be reached."""
         if isinstance(found, routes.Answer):
             return lib.Response(found.status, headers=found.headers, content=found.body)
@@ -175,31 +175,33 @@ def _transports(library: ModuleType, hook: _Hook) -> tuple[Callable[[Any], Any],
         return None
 
     class Sync(lib.BaseTransport):  # type: ignore[misc]
-        def __init__(self, own: Any) -> None:
+        def __init__(self, hook: _Hook, own: Any) -> None:
+            self._hook = hook
             self._own = own
 
         def handle_request(self, request: Any) -> Any:
             body = request.read()
-            if hook.is_api(request):
-                return driver.sync(request, delivery(request, body))
-            wire.check()
+            if self._hook.is_api(request):
+                return driver.sync(request, delivery(self._hook, request, body))
+            self._hook.wire.check()
             if is_passed_by(self._own):
                 return self._own.handle_request(request)
             found = routes.answer(request.method, str(request.url), _headers(request), body)
-            return response(request, found) or self._own.handle_request(request)
+            return response(self._hook, request, found) or self._own.handle_request(request)
 
     class Asynchronous(lib.AsyncBaseTransport):  # type: ignore[misc]
-        def __init__(self, own: Any) -> None:
+        def __init__(self, hook: _Hook, own: Any) -> None:
+            self._hook = hook
             self._own = own
 
         async def handle_async_request(self, request: Any) -> Any:
             body = await request.aread()
-            if hook.is_api(request):
-                return await driver.asynchronous(request, delivery(request, body))
-            wire.check()
+            if self._hook.is_api(request):
+                return await driver.asynchronous(request, delivery(self._hook, request, body))
+            self._hook.wire.check()
             if is_passed_by(self._own):
                 return await self._own.handle_async_request(request)
             found = await routes.answer_async(request.method, str(request.url), _headers(request), body)
-            return response(request, found) or await self._own.handle_async_request(request)
+            return response(self._hook, request, found) or await self._own.handle_async_request(request)
 
     return Sync, Asynchronous

@@ -1,4 +1,4 @@
-"""Names that modules bound to a function by ``from time import sleep``.
+"""Names that modules bound to what a world replaces, by ``from time import sleep`` or ``from threading import Lock``.
 
 Replacing ``time.sleep`` leaves them as they are; so they are found and replaced as well. What is
 out of reach are default arguments, class attributes, and copies in containers.
@@ -9,7 +9,10 @@ So do pytest and its kin, which run outside the world anyway.
 
 from __future__ import annotations
 
+import _thread
+import queue
 import sys
+import threading
 import time
 from types import ModuleType
 from typing import Any
@@ -17,18 +20,24 @@ from typing import Any
 __all__ = ["look_around", "names_of"]
 
 _OWN = sys.stdlib_module_names | {"_pytest", "pytest", "coverage", "hypothesis", "xdist", "execnet"}
+_CLOCKS = ("sleep", "time", "monotonic", "perf_counter", "gmtime", "localtime", "ctime", "strftime", "asctime")
 _WANTED = {
-    id(function): function
-    for name in ("sleep", "time", "monotonic", "perf_counter", "gmtime", "localtime", "ctime", "strftime", "asctime")
-    for function in (getattr(time, name), getattr(time, f"{name}_ns", None))
-    if function is not None
+    id(value): value
+    for value in (
+        *(getattr(time, name) for name in _CLOCKS),
+        *(getattr(time, f"{name}_ns") for name in ("time", "monotonic", "perf_counter")),
+        threading.Lock,
+        _thread.allocate_lock,
+        _thread.start_new_thread,
+        queue.SimpleQueue,
+    )
 }
 _seen: dict[str, object] = {}
 _found: dict[int, list[tuple[ModuleType, str]]] = {}
 
 
 def names_of(function: Any) -> list[tuple[ModuleType, str]]:
-    """Each module and global name that is bound to one of ``time``'s functions, as of the last :func:`look_around`."""
+    """Each module and global name that is bound to one of the functions, as of the last :func:`look_around`."""
     known = _found.get(id(function), [])
     return [(module, name) for module, name in known if vars(module).get(name) is function]
 

@@ -130,8 +130,8 @@ class World:
     def sleep(self, seconds: float) -> None:
         """Let the calling strand sleep for virtual seconds."""
         until = self._ticks + to_ticks(max(0.0, seconds))
-        if not self.jump(until):
-            self.park(until, "sleep")
+        while not self.jump(max(until, self._ticks)) and self.park(until, "sleep"):
+            pass
 
     def jump(self, until: int) -> bool:
         """Let time pass for the strand that has the baton, if nothing else could happen before it would wake up."""
@@ -146,6 +146,7 @@ class World:
     def park(self, until: int | None, waits_for: Any) -> bool:
         """Hand the baton on until another strand wakes this one (True) or the clock is at ``until`` (False).
 
+        True at once for a strand that comes from outside: while it had no baton, what it waits for may have come.
         Raises :class:`RunStopped` in the main strand when the world ends, and in any other one
         when it is being torn down.
         """
@@ -153,8 +154,10 @@ class World:
         if self._in_kernel is me:
             return False  # a finalizer that the collector ran in the midst of a switch: it cannot wait
         self._refuse_after_the_end(me)
-        self._enter_kernel(me)
+        came_back = self._enter_kernel(me)
         try:
+            if came_back:
+                return True
             me.generation += 1
             me.parked, me.waits_for = True, waits_for
             if until is not None:
@@ -170,6 +173,11 @@ class World:
             self._await_baton(me)
         self._tell(me)
         return me.woken
+
+    def come_in(self) -> None:
+        """Wait for the baton, where the calling strand blocked outside and has lost it."""
+        self._enter_kernel(self._calling_strand())
+        self._leave_kernel()
 
     def give_way(self) -> None:
         """Let the other ready strands run first, without time passing."""
@@ -418,15 +426,18 @@ class World:
             raise RuntimeError("a thread outside this world waits in it")
         return me
 
-    def _enter_kernel(self, me: Strand) -> None:
+    def _enter_kernel(self, me: Strand) -> bool:
+        """With the baton and the guard; returns whether it had to come back from outside for it."""
+        came_back = False
         while True:
             if self.running is me:
                 self.guard.acquire()
                 if self.running is me:
                     self._in_kernel = me
-                    return
+                    return came_back
                 self.guard.release()
             self._come_back(me)
+            came_back = True
 
     def _leave_kernel(self) -> None:
         self._in_kernel = None

@@ -91,6 +91,7 @@ def _join_strand(thread: threading.Thread, timeout: float | None = None) -> None
     if strand is None or me is None or strand.world is not me.world or strand is me:
         return _join(thread, timeout)
     until = None if timeout is None else me.world.ticks + to_ticks(max(0.0, timeout))
+    me.world.come_in()
     while not strand.done:
         strand.joiners.append(me)
         try:
@@ -116,10 +117,10 @@ def forget_thread(thread: threading.Thread) -> None:
 def install_threads(patches: Patches) -> None:
     """Make the threads, locks and queues that are created from now on virtual inside the world."""
     patches.set(threading, "_allocate_lock", VirtualLock)
-    patches.set(threading, "Lock", VirtualLock)
+    patches.replace(threading, "Lock", VirtualLock)
     patches.set(threading, "_CRLock", None)  # RLock() then builds on _allocate_lock
     patches.set(threading, "_start_new_thread", _start)
-    patches.set(_thread, "start_new_thread", _start)
+    patches.replace(_thread, "start_new_thread", _start)
     patches.set(threading.Thread, "join", _join_strand)
     patches.set(threading.Thread, "is_alive", _strand_is_alive)
-    patches.set(queue, "SimpleQueue", VirtualQueue)
+    patches.replace(queue, "SimpleQueue", VirtualQueue)
