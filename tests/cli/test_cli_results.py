@@ -63,7 +63,15 @@ def test_the_json_of_a_plan_without_a_run() -> None:
                 "applicable": True,
                 "run": None,
                 "verdicts": [
-                    {"status": "fail", "check": "c0", "reason": "because 0", "evidence": (), "next": "", "tier": "T1"}
+                    {
+                        "status": "fail",
+                        "check": "c0",
+                        "reason": "because 0",
+                        "evidence": (),
+                        "next": "",
+                        "tier": "T1",
+                        "demoted_by": (),
+                    }
                 ],
                 "remark": "",
                 "replay": "",

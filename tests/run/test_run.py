@@ -6,6 +6,9 @@ import asyncio
 import functools
 import os
 import random
+import re
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -466,8 +469,27 @@ def test_a_failure_that_does_not_repeat_is_unknown_and_says_where() -> None:
 
     (verdict,) = made(carries_over, limits=Limits(calls=5)).judge(terminates())
     assert (verdict.status, verdict.tier) == ("unknown", "T3")
-    assert "but a second run of the same plan differs at event 1: call agent=writer call=1 at 0 s" in verdict.reason
+    where = "event 1: call agent=writer call=1 at 0 s, but the second time with other tokens and messages"
+    assert verdict.demoted_by == (f"a second run that differs at {where}",)
+    assert verdict.reason.endswith(f"but a second run of the same plan differs at {where}")
     assert verdict.next.startswith("Find what the workflow keeps from run to run")
+
+
+def test_what_demotes_a_run_is_named_in_it_and_in_each_verdict() -> None:
+    def starts_a_process(task: str) -> None:
+        subprocess.run([sys.executable, "-c", ""], check=True)
+
+    done = made(starts_a_process)
+    culprits = (f"child process {sys.executable!r}",)
+    assert (done.tier, done.demoted_by) == ("T3", culprits)
+    verdicts = done.judge(terminates(), terminates(within_seconds=5))
+    assert [(each.status, each.tier, each.demoted_by) for each in verdicts] == [
+        ("pass", "T3", culprits),
+        ("unknown", "T3", culprits),
+    ]
+    assert "times of tier T3 do not repeat" in verdicts[1].reason
+    with pytest.raises(CheckFailed, match=f"Demoted to T3 by {re.escape(culprits[0])}"):
+        done.check(terminates(within_seconds=5))
 
 
 def crashing_check(done: Run) -> Any:

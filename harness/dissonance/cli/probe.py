@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from dissonance.faults import BatteryPlan, FaultPlan, sentence
 from dissonance.harness import Limits, Run, load_run
-from dissonance.harness.checks.verdict import Verdict
+from dissonance.harness.checks.verdict import Status, Verdict
 from dissonance.harness.errors import BadInput
 
 from .catalogue import checks
@@ -106,7 +106,7 @@ class Probe(AbstractContextManager["Probe"]):
             return _tried(plan, (_no_verdict(error),), None)
         finally:
             self._took = time.monotonic() - began
-        verdicts = tuple(Verdict(**{**each, "evidence": tuple(each["evidence"])}) for each in answer["verdicts"])
+        verdicts = tuple(_verdict(each) for each in answer["verdicts"])
         return _tried(plan, verdicts, load_run(answer["run"]))
 
     def _request(self, plan: BatteryPlan) -> dict[str, Any]:
@@ -148,6 +148,11 @@ def _tried(plan: BatteryPlan, verdicts: tuple[Verdict, ...], run: Run | None) ->
     return Tried(name=plan.name, question=plan.question, sentence=sentence(plan.plan), verdicts=verdicts, run=run)
 
 
+def _verdict(data: dict[str, Any]) -> Verdict:
+    """From the child's JSON, which has lists."""
+    return Verdict(**{**data, "evidence": tuple(data["evidence"]), "demoted_by": tuple(data["demoted_by"])})
+
+
 def _broken(tried: Tried) -> Verdict:
     run, first = tried.run, next(iter(tried.verdicts), None)
     if run is None and first is not None:
@@ -155,7 +160,12 @@ def _broken(tried: Tried) -> Verdict:
     how = "" if run is None else f"{run.outcome.replace('_', ' ')} ({run.error_text or run.stopped_by})"
     reason = f"baseline broken: without any fault the workflow {how}"
     return Verdict(
-        status="unknown", check="baseline", reason=reason, next=_ADVICE, tier="T3" if run is None else run.tier
+        status="unknown",
+        check="baseline",
+        reason=reason,
+        next=_ADVICE,
+        tier="T3" if run is None else run.tier,
+        demoted_by=() if run is None else run.demoted_by,
     )
 
 
@@ -168,10 +178,12 @@ def _what_is_left(
     if run is not None and run.history.calls():
         return run.judge(*(checks()[name]() for name in plan.checks)), run
     reason = f"stopped by the harness (real_seconds): {why}" if gone.killed else why
-    return (Verdict(status="fail" if gone.killed else "unknown", check="terminates", reason=reason, tier="T3"),), run
+    status: Status = "fail" if gone.killed else "unknown"
+    return (Verdict(status=status, check="terminates", reason=reason, tier="T3", demoted_by=(why,)),), run
 
 
 def _no_verdict(error: HarnessBroke) -> Verdict:
     last = str(error).rstrip().rpartition("\n")[2]
     advice = "The traceback stands on standard error; please report it."
-    return Verdict(status="unknown", check="harness", reason=f"the harness failed: {last}", next=advice, tier="T3")
+    reason = f"the harness failed: {last}"
+    return Verdict(status="unknown", check="harness", reason=reason, next=advice, tier="T3", demoted_by=(reason,))

@@ -46,7 +46,14 @@ def _doubted(tried: Tried, how: str) -> Tried:
     return replace(
         tried,
         verdicts=tuple(
-            replace(each, status="unknown", reason=_joined(each.reason, doubt), next=_ADVICE, tier="T3")
+            replace(
+                each,
+                status="unknown",
+                reason=_joined(each.reason, doubt),
+                next=_ADVICE,
+                tier="T3",
+                demoted_by=(*each.demoted_by, doubt),
+            )
             for each in verdicts
         ),
     )

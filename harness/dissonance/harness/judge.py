@@ -48,6 +48,7 @@ def _confirmed(run: Run, verdict: Verdict) -> Verdict:
         reason=f"{verdict.reason}; but a second run of the same plan differs at {difference}",
         next="Find what the workflow keeps from run to run, or draws from the clock, the system or a hash order.",
         tier="T3",
+        demoted_by=(*verdict.demoted_by, f"a second run that differs at {difference}"),
     )
 
 
@@ -63,8 +64,9 @@ def asked(run: Run, check: Check) -> Verdict:
             reason=f"the check crashed: {type(error).__name__}: {error} ({where.name}, line {where.lineno})",
             next="Mend the check.",
             tier=run.tier,
+            demoted_by=run.demoted_by,
         )
-    return replace(verdict, tier=run.tier)
+    return replace(verdict, tier=run.tier, demoted_by=run.demoted_by)
 
 
 def _vacuous(run: Run, verdict: Verdict) -> tuple[str, str] | None:
@@ -122,6 +124,8 @@ def explain(run: Run, verdicts: Sequence[Verdict]) -> str:
 
 def _told(run: Run, verdict: Verdict) -> Iterable[str]:
     yield f"{verdict.check}: {verdict.status} ({verdict.tier}): {verdict.reason}"
+    if verdict.tier == "T3" and verdict.demoted_by:
+        yield f"  Demoted to T3 by {', '.join(verdict.demoted_by)}"
     if verdict.evidence:
         shown = ", ".join(map(str, verdict.evidence[:8])) + (", …" if len(verdict.evidence) > 8 else "")
         yield f"  Evidence: events {shown}" + (f" of {run.path / 'history.jsonl'}" if run.path else "")

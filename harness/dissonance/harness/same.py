@@ -36,7 +36,7 @@ def _of(history: History, agent: str | None) -> list[Event]:
 def _first(one: list[Event], other: list[Event]) -> str | None:
     for a, b in zip(one, other, strict=False):
         if _meaning(a) != _meaning(b):
-            return f"event {a.id}: {_told(a)}, but the second time {_told(b)}"
+            return f"event {a.id}: {_told(a)}, but the second time {_other(a, b)}"
     if len(one) != len(other):
         longer, event = ("first", one[len(other)]) if len(one) > len(other) else ("second", other[len(one)])
         return f"event {event.id}: {_told(event)}, only the {longer} time"
@@ -44,11 +44,23 @@ def _first(one: list[Event], other: list[Event]) -> str | None:
 
 
 def _meaning(event: Event) -> Hashable:
-    return tuple(
-        repr(getattr(event, each.name))
+    return tuple(_values(event).items())
+
+
+def _values(event: Event) -> dict[str, str]:
+    return {
+        each.name: repr(getattr(event, each.name))
         for each in fields(event)
         if each.name not in ("id", "call") and not (isinstance(event, RunStarted) and each.name == "rules")
-    )
+    }
+
+
+def _other(one: Event, other: Event) -> str:
+    """How the other one is told; where that says the same, what differs in it."""
+    if _told(one) != _told(other):
+        return _told(other)
+    values = _values(other)
+    return "with other " + " and ".join(name for name, value in _values(one).items() if values[name] != value)
 
 
 def _told(event: Event) -> str:

@@ -19,7 +19,10 @@ _RANK: dict[Status, int] = {"pass": 0, "unknown": 1, "fail": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One check's answer. ``evidence`` holds event ids; ``next`` says what to do about an *unknown*."""
+    """One check's answer. ``evidence`` holds event ids; ``next`` says what to do about an *unknown*.
+
+    ``tier`` says how far what it looked at repeats, ``demoted_by`` what kept that from T1.
+    """
 
     status: Status
     check: str
@@ -27,6 +30,7 @@ class Verdict:
     evidence: tuple[int, ...] = ()
     next: str = ""
     tier: Tier = "T1"
+    demoted_by: tuple[str, ...] = ()
 
 
 class Check(Protocol):

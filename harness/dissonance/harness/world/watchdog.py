@@ -133,6 +133,9 @@ class Watchdog:
     def _stop_main(self, main: Strand) -> None:
         if (main.outside or self._is_blocked(main)) and _takes_interrupts(main):
             self.interrupted = True
+            if main.ident in self._told:
+                self._raise_in(main)  # it swallowed the interrupt
+            self._told.add(main.ident)
             signal.pthread_kill(main.ident, signal.SIGINT)
         else:
             self._raised_in_main = True
