@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import select
-import signal
 import statistics
 import time
 from collections import Counter
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forks import fork, joined
+from forks import killed
 from sqlalchemy import Connection, text
 
 from dissonance.patterns import Outcome, Usage
@@ -77,20 +75,6 @@ def work(url: str, effect: Taker, numbers: Sequence[int], started: int) -> None:
                 await gate(str(number), run=f"invoice-{number}")
 
         asyncio.run(all_of_it())
-
-
-def killed(child: Callable[[int], object], seconds: float) -> bool:
-    """Kill the child so long after it says that it has started; whether it was still at work."""
-    reads, writes = os.pipe()
-    pid = fork(partial(child, writes))
-    os.close(writes)
-    os.read(reads, 1)
-    select.select([reads], [], [], seconds)  # its end closes the pipe
-    os.kill(pid, signal.SIGKILL)
-    os.close(reads)
-    code = joined(pid)
-    assert code in (0, -signal.SIGKILL), "the child failed by itself"
-    return code != 0
 
 
 def killed_often(url: str, effect: Taker, kills: int) -> list[int]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import traceback
 from collections.abc import Callable
+from functools import partial
 
-__all__ = ["fork", "joined"]
+__all__ = ["fork", "joined", "killed"]
 
 
 def fork(work: Callable[[], object]) -> int:
@@ -27,3 +30,20 @@ def fork(work: Callable[[], object]) -> int:
 def joined(child: int) -> int:
     """Wait for the child: its exit code, or minus the signal that killed it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def killed(child: Callable[[int], object], seconds: float) -> bool:
+    """Kill the child so long after it says that it has started; whether it was still at work.
+
+    It says so by writing a byte to the file descriptor that it is given.
+    """
+    reads, writes = os.pipe()
+    pid = fork(partial(child, writes))
+    os.close(writes)
+    os.read(reads, 1)
+    select.select([reads], [], [], seconds)  # its end closes the pipe
+    os.kill(pid, signal.SIGKILL)
+    os.close(reads)
+    code = joined(pid)
+    assert code in (0, -signal.SIGKILL), "the child failed by itself"
+    return code != 0

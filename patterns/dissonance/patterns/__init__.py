@@ -18,6 +18,7 @@ A guard that fires names itself in ``stopped_by``; it and each call for a human 
 
 from .agent import Agent, Effort
 from .branches import Branch, Delegated, Failure, Lead
+from .chain import Chain, Chained, chain
 from .debate import ARBITRATOR, debate
 from .delegate import delegate
 from .effects import InTransaction, Sink
@@ -66,6 +67,7 @@ from .provenance import Provenance, Source
 from .question import Halted, Question
 from .reply import Answer, Damage, DamagedReply, ToolCall
 from .solo import solo
+from .stage import Retry, Stage, shown
 from .states import StateMachine
 from .step import Step, normalised
 from .supervise import supervise
@@ -85,6 +87,8 @@ __all__ = [
     "Branch",
     "CallGuard",
     "Case",
+    "Chain",
+    "Chained",
     "Check",
     "CircuitBreaker",
     "CitationGate",
@@ -130,12 +134,14 @@ __all__ = [
     "Question",
     "Reduce",
     "Refused",
+    "Retry",
     "Ruling",
     "SelfReportedBudget",
     "Signal",
     "Sink",
     "Source",
     "Split",
+    "Stage",
     "Stance",
     "StateMachine",
     "Step",
@@ -156,6 +162,7 @@ __all__ = [
     "Webhook",
     "Worker",
     "amount_over",
+    "chain",
     "conforms",
     "contains",
     "debate",
@@ -171,6 +178,7 @@ __all__ = [
     "normalised",
     "progress_made",
     "schema_failures",
+    "shown",
     "solo",
     "splitter",
     "state_of",
