@@ -72,7 +72,14 @@ def test_a_plan_that_nothing_answers_to_is_not_applicable(reviewed: tuple[Path, 
     _, found = reviewed
     plans = {each["name"]: each for each in found["plans"]}  # type: ignore[attr-defined]
     left_out = [name for name, each in plans.items() if not each["applicable"]]
-    assert left_out == ["tool-without-end", "hand-off-ping-pong", "stream-error", "truncated-tool-json"]
+    assert left_out == [
+        "tool-without-end",
+        "hand-off-ping-pong",
+        "tool-error",
+        "stream-error",
+        "truncated-tool-json",
+        "overconfident-score",
+    ]
     assert {plans[name]["status"] for name in left_out} == {"unknown"}
 
 

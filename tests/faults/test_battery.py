@@ -12,6 +12,7 @@ def test_the_plans_of_the_battery() -> None:
         ("judge-never-accepts", "RejectWork"),
         ("tool-without-end", "RepeatToolCall"),
         ("hand-off-ping-pong", "PingPong"),
+        ("tool-error", "ToolError"),
         ("slow-branch", "SlowReply"),
         ("rate-limit", "RateLimit"),
         ("overload-burst", "Overloaded"),
@@ -21,6 +22,10 @@ def test_the_plans_of_the_battery() -> None:
         ("empty-content", "EmptyContent"),
         ("truncated-tool-json", "TruncatedToolJson"),
         ("refusal", "Refusal"),
+        ("prompt-rejected", "Overflow"),
+        ("prompt-cut", "Overflow"),
+        ("seeded-claim", "SeedClaim"),
+        ("overconfident-score", "Overconfident"),
     ]
 
 
@@ -38,7 +43,13 @@ def test_each_plan_asks_a_question_and_says_what_answers_it() -> None:
 
 def test_what_damages_a_reply_is_judged_by_more_than_its_end() -> None:
     damaging = {each.name for each in BATTERY if any(rule.fault.damages for rule in each.plan.rules)}
-    assert damaging == {each.name for each in BATTERY if "no_silent_damage" in each.checks}
+    told = {each.name for each in BATTERY if {"no_silent_damage", "no_silent_truncation"} & {*each.checks}}
+    assert damaging == told
+
+
+def test_a_planted_claim_is_followed() -> None:
+    planting = {each.name for each in BATTERY if any(rule.fault.claims for rule in each.plan.rules)}
+    assert planting == {each.name for each in BATTERY if "cascade" in each.checks} == {"seeded-claim"}
 
 
 def test_each_plan_survives_json() -> None:
