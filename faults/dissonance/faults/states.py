@@ -24,6 +24,7 @@ __all__ = ["Needle", "grown", "paragraphs", "state"]
 
 _BREAK = "\n\n"
 _FILL = " so"
+_LEAST = 8  # uncorrected tokens left for the last, incomplete paragraph
 _SLOT = re.compile(r"\{(\w+)\}")
 _MONTHS = "January February March April May June July August September October November December".split()
 _PLACES = """
@@ -68,21 +69,20 @@ def grown(text: str, size: int, needles: Sequence[Needle] = (), seed: int = 0) -
     """The text with prose behind it, of ``size`` uncorrected tokens in all, or as few more as its needles need."""
     parts = [text] if text else []
     waiting = sorted(needles, key=lambda needle: needle.depth)
-    used = sum(map(_size, parts))
-    room = size - used - sum(_size(needle.said) for needle in waiting)
-    start = used
+    room = size - sum(map(_size, parts)) - sum(_size(needle.said) for needle in waiting)
+    used = 0
     for paragraph in paragraphs(seed):
-        while waiting and used - start >= waiting[0].depth * max(room, 1):
+        while waiting and used >= waiting[0].depth * max(room, 1):
             parts.append(waiting.pop(0).said)
         more = _size(paragraph)
-        if used - start + more > room:
+        if used + more > room - _LEAST:
             break
         parts.append(paragraph)
         used += more
-    last = [needle.said for needle in waiting]
-    rest = room - (used - start) - (0 if last else -1)
-    filling = _exactly(paragraph, rest)
-    return _BREAK.join([*parts, *([filling] if filling else []), *last])
+    last = _BREAK.join(needle.said for needle in waiting)
+    rest = size - sum(map(_size, parts)) - len(encode(last))
+    filling = _exactly(paragraph, rest, _BREAK if last else "")
+    return _BREAK.join(part for part in (*parts, filling, last) if part)
 
 
 def paragraphs(seed: int = 0) -> Iterator[str]:
@@ -136,16 +136,17 @@ def _size(part: str) -> int:
     return len(encode(part + _BREAK))
 
 
-def _exactly(paragraph: str, size: int) -> str:
-    """The beginning of a paragraph, filled up with a word of one token, that has so many tokens with a break behind it."""
+def _exactly(paragraph: str, size: int, behind: str) -> str:
+    """The beginning of a paragraph, filled up with a word of one token, that has so many tokens with this behind it."""
     if size <= 1:
         return ""
     words = paragraph.split(" ")
-    low, high = 0, len(words)
+    low, high = 0, len(words) - 1
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if _size(" ".join(words[:middle])) <= size else (low, middle - 1)
+        fits = len(encode(" ".join(words[:middle]) + behind)) <= size
+        low, high = (middle, high) if fits else (low, middle - 1)
     text = " ".join(words[:low]) or "So"
-    while _size(text) < size:
+    while len(encode(text + behind)) < size:
         text += _FILL
     return text

@@ -32,7 +32,7 @@ _DEPTH = 12
 _ITEMS = 2
 _FILLER = "Nothing to add."
 _UNIT = frozenset({"confidence", "probability", "certainty", "likelihood"})
-_RANGE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s*(?:-|\u2013|to|and)\s*(\d+(?:\.\d+)?)(?![\w.])")
+_RANGE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s*(?:-|\u2013|to|and)\s*(\d+(?:\.\d+)?)(?!\w|\.\d)")
 _FORMATS: Mapping[str, str] = {
     "date": "2024-01-01",
     "date-time": "2024-01-01T00:00:00Z",
