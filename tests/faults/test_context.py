@@ -132,7 +132,7 @@ def test_a_task_has_no_place_and_no_time() -> None:
         with pytest.raises(
             ValidationError, match="InflateState strikes the task, before any call; leave out at and when"
         ):
-            Rule(fault=InflateState(tokens=500), **fields)  # type: ignore[arg-type]
+            Rule(fault=InflateState(tokens=500), **fields)
     assert Rule(at=At(agent="writer"), fault=InflateState(tokens=500, through="reply")).fault.of_task is False
 
 
