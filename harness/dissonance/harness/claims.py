@@ -132,6 +132,9 @@ _ABBREVIATION = re.compile(
     r"|e\.g|i\.e|etc|u\.s|u\.k)|\b[A-Z])\.$",
     re.IGNORECASE,
 )
+_LONGEST = 12
+"""No abbreviation is longer, the letter before it included."""
+_STOP = re.compile(r"[.!?]+[\"')\]\u201d]*(?=\s+[\"'(\[\u201c]?[^\Wa-z])")
 _BULLET = re.compile(r"^(?:[-*\u2022#>]+\s+|\(?\d{1,2}[.)]\s+)+")
 _LABEL = re.compile(
     r"^(?:(?:the |your |my |this |previous |current |original |final |initial )*(?:answer|context|conversation|critique"
@@ -162,15 +165,13 @@ def _sentences(text: str) -> tuple[str, ...]:
 
 
 def _split(line: str) -> Iterator[str]:
+    bare = _BULLET.sub("", line.strip()) or line
     start = 0
-    for match in re.finditer(
-        r"[.!?]+[\"')\]\u201d]*(?=\s+[\"'(\[\u201c]?[^\Wa-z])", _BULLET.sub("", line.strip()) or line
-    ):
-        line_ = _BULLET.sub("", line.strip()) or line
-        if not _ABBREVIATION.search(line_[start : match.end()]):
-            yield line_[start : match.end()]
+    for match in _STOP.finditer(bare):
+        if not _ABBREVIATION.search(bare, max(start, match.end() - _LONGEST), match.end()):
+            yield bare[start : match.end()]
             start = match.end()
-    yield (_BULLET.sub("", line.strip()) or line)[start:]
+    yield bare[start:]
 
 
 def _clean(piece: str) -> str:

@@ -58,7 +58,8 @@ class cascade:
 
     def _one(self, run: Run, trace: Cascade) -> Verdict:
         evidence = _evidence(run, trace)
-        doubt = None if trace.calls else _nobody(trace)
+        heard = any(each.stopped != "not answered" for each in trace.calls)
+        doubt = None if heard else _nobody(trace)
         if trace.background:
             doubt = (f"claim {trace.claim!r} stands in the fault-free run as well", "Plant another claim.")
         if doubt is None and (broken := self._broken(trace)):
@@ -107,7 +108,7 @@ class cascade:
 
 def _nobody(trace: Cascade) -> tuple[str, str]:
     return (
-        f"claim {trace.claim!r} was planted, but stands in no request and no reply",
+        f"claim {trace.claim!r} was planted, but no request that holds it was answered, and no reply holds it",
         "Plant it in a call whose reply the workflow reads.",
     )
 

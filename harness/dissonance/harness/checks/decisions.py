@@ -7,26 +7,27 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dissonance.harness.call import Block, Call, text_of
+from dissonance.harness.call import Block, Call, blocks_of, text_of
 from dissonance.harness.choices import Choice, choices
 from dissonance.harness.history import CallSent, History
-from dissonance.harness.words import Side
+from dissonance.harness.words import ACCEPTING, REJECTING, Side, tokens_of
 
-__all__ = ["call_of", "taken"]
+__all__ = ["call_of", "may_decide", "taken"]
+
+_SIDED = ACCEPTING | REJECTING
 
 
 def call_of(history: History, sent: CallSent) -> Call:
-    """The request of a recorded call, with its contents, as data again."""
-    request = history.request(sent)
+    """The request of a recorded call as data again; of its messages those since the user last said something."""
     params = {} if sent.params is None else history.bodies.get(sent.params)
     params = params if isinstance(params, Mapping) else {}
     return Call(
         id=sent.id,
         endpoint=sent.endpoint,
         model=sent.model,
-        system=request["system"],
-        messages=request["messages"],
-        tools=request["tools"],
+        system=None if sent.system is None else history.bodies.get(sent.system),
+        messages=_last_turn(history, sent),
+        tools=[] if sent.tools is None else history.bodies.get(sent.tools),
         tool_choice=params.get("tool_choice"),
         max_tokens=sent.max_tokens,
         params=params,
@@ -34,6 +35,25 @@ def call_of(history: History, sent: CallSent) -> Call:
         ordinal=sent.ordinal,
         attempt=sent.attempt,
     )
+
+
+def _last_turn(history: History, sent: CallSent) -> list[Any]:
+    found: list[Any] = []
+    for key in reversed(sent.messages):
+        message = history.bodies.get(key)
+        found.insert(0, message)
+        blocks = blocks_of(message.get("content"))
+        if message.get("role") == "user" and not any(block.get("type") == "tool_result" for block in blocks):
+            break
+    return found
+
+
+def may_decide(content: Sequence[Block]) -> bool:
+    """Whether a reply has anything in it that could take a side: a tool used, JSON, or a word that takes one."""
+    if any(block.get("type") == "tool_use" for block in content):
+        return True
+    text = text_of(content)
+    return "{" in text or "[" in text or not _SIDED.isdisjoint(tokens_of(text))
 
 
 def taken(call: Call, content: Sequence[Block], *, judging: bool = True) -> Side | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from dissonance.harness.claims import occurs
 from dissonance.harness.errors import BadInput
-from dissonance.harness.history import CallSent
+from dissonance.harness.history import CallSent, ReplyReceived
 
-from .decisions import call_of, taken
+from .decisions import call_of, may_decide, taken
 from .reading import Reading, good
 from .taint import planted
 from .verdict import Verdict, lacking, verdict
@@ -24,6 +25,9 @@ __all__ = ["Correct", "Gate", "Judged", "false_acceptance", "measure_gate"]
 
 Correct = Callable[[str], bool]
 """Whether a piece of work, as text, is right."""
+
+_LOOKED_BACK = 50
+"""So many replies back, a gate's work is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +87,10 @@ def measure_gate(run: Run, correct: Correct, gate: str | None = None) -> Gate:
         reply = reading.reply_to(sent.id)
         if reply is None or not good(reply) or (gate is not None and not fnmatchcase(sent.agent, gate)):
             continue
-        body = run.history.reply_body(reply) or {}
-        side = taken(call_of(run.history, sent), body.get("content") or (), judging=gate is None)
+        content = (run.history.reply_body(reply) or {}).get("content") or ()
+        side = None
+        if may_decide(content):
+            side = taken(call_of(run.history, sent), content, judging=gate is None)
         if side is not None:
             work = _work(run, reading, sent)
             decisions.append(
@@ -97,11 +103,11 @@ def measure_gate(run: Run, correct: Correct, gate: str | None = None) -> Gate:
 def _work(run: Run, reading: Reading, sent: CallSent) -> str:
     parts = [part for part in reading.seen(sent) if part.role != "system"]
     request = "\n".join(part.text for part in parts)
-    for reply in reversed(run.history.replies()):
-        if reply.id < sent.id and reply.agent != sent.agent:
-            said = reading.said(reply).strip()
-            if said and said in request:
-                return said
+    before = (event for event in run.history[sent.id :: -1] if isinstance(event, ReplyReceived))
+    for reply in islice((each for each in before if each.agent != sent.agent), _LOOKED_BACK):
+        said = reading.said(reply).strip()
+        if said and said in request:
+            return said
     return parts[-1].text if parts else ""
 
 

@@ -6,15 +6,16 @@ the request as sent, or as a fault left it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from dissonance.harness.claims import Claim, occurs
+from dissonance.harness.claims import Claim
 from dissonance.harness.history import CallSent
 
-from .reading import Part, Reading
+from .finder import Finder
+from .reading import Part, Reading, Threads
 
 if TYPE_CHECKING:
     from dissonance.harness.result import Run
@@ -65,50 +66,74 @@ class Losses:
 
 def losses(run: Run, canaries: Canaries) -> Losses:
     """What of a run's requests, instructions and facts did not reach a model."""
-    eyes = _Eyes(run)
-    found = [*_on_the_way(eyes, run), *_instructions(eyes, run, canaries), *_facts(eyes, run, canaries)]
+    eyes = _Eyes(run, canaries)
+    usual = None if run.baseline is None else _Eyes(run.baseline, canaries)
+    found = [*_on_the_way(eyes, run), *_instructions(eyes, usual, run, canaries), *_facts(eyes, usual, run, canaries)]
     return Losses(reached=len(eyes.reached), losses=tuple(found))
 
 
 class _Eyes:
-    """What a run's models saw; each content is searched once for each canary."""
+    """What a run's models saw: of each call the canaries in it, as it was sent and as the model saw it."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, canaries: Canaries) -> None:
         self.reading = Reading(run.history)
-        self.calls = [call for call in run.history.calls()]
+        self.calls = run.history.calls()
         self.reached = [call for call in self.calls if self._arrived(call)]
-        self._ids = {call.id for call in self.reached}
-        self._known: dict[tuple[str, str], bool] = {}
-        self._folded: dict[str, str] = {}
+        texts = [*canaries.facts, *(text for _, text in canaries.told())]
+        self._finds = {_key(each): _find(each) for each in texts}
+        self._in_part: dict[str, frozenset[str]] = {}
+        self._seen: dict[int, frozenset[str]] = {}
+        self._sent: dict[int, frozenset[str]] = {}
+        self._look(Threads(self.reading))
 
     def _arrived(self, call: CallSent) -> bool:
         reply = self.reading.reply_to(call.id)
         return reply is not None and reply.status is not None and reply.status < 300
 
+    def _look(self, threads: Threads) -> None:
+        so_far: dict[str, frozenset[str]] = {}
+        for call in self.calls:
+            goes_on, parts = threads.fresh(call)
+            start = so_far.get(call.agent, frozenset()) if goes_on else frozenset[str]()
+            so_far[call.agent] = self._seen[call.id] = start.union(*map(self._of, parts))
+            altered = self.reading.altered(call) is not None
+            self._sent[call.id] = (
+                frozenset[str]().union(*map(self._of, self.reading.sent(call))) if altered else self._seen[call.id]
+            )
+        reached = {call.id for call in self.reached}
+        self._seen = {id: found for id, found in self._seen.items() if id in reached}
+
+    def _of(self, part: Part) -> frozenset[str]:
+        if part.key not in self._in_part:
+            folded = _folded(part.text)
+            found = (key for key, find in self._finds.items() if find(part.text, folded))
+            self._in_part[part.key] = frozenset(found)
+        return self._in_part[part.key]
+
     def saw(self, call: CallSent, canary: str | Claim) -> bool:
         """Whether the model saw it in this call."""
-        return call.id in self._ids and any(self._holds(part, canary) for part in self.reading.seen(call))
+        return _key(canary) in self._seen.get(call.id, ())
 
     def got(self, call: CallSent, canary: str | Claim) -> bool:
         """Whether the workflow sent it in this call."""
-        return any(self._holds(part, canary) for part in self.reading.sent(call))
+        return _key(canary) in self._sent[call.id]
 
     def of(self, agent: str) -> list[CallSent]:
         """An agent's calls that reached the model."""
         return [call for call in self.reached if call.agent == agent]
 
-    def _holds(self, part: Part, canary: str | Claim) -> bool:
-        key = (part.key, canary.id if isinstance(canary, Claim) else canary)
-        if key not in self._known:
-            self._known[key] = (
-                occurs(canary, part.text, "true") if isinstance(canary, Claim) else _folded(canary) in self._fold(part)
-            )
-        return self._known[key]
 
-    def _fold(self, part: Part) -> str:
-        if part.key not in self._folded:
-            self._folded[part.key] = _folded(part.text)
-        return self._folded[part.key]
+def _key(canary: str | Claim) -> str:
+    return f"claim {canary.id}" if isinstance(canary, Claim) else canary
+
+
+def _find(canary: str | Claim) -> Callable[[str, str], bool]:
+    """Whether a text, given as it is and folded, holds a canary."""
+    if isinstance(canary, Claim):
+        finder = Finder(canary, "true")
+        return lambda text, folded: text in finder
+    wanted = _folded(canary)
+    return lambda text, folded: wanted in folded
 
 
 def _folded(text: str) -> str:
@@ -192,8 +217,7 @@ def _window_full(eyes: _Eyes, call: CallSent) -> bool:
 # --- instructions and facts -------------------------------------------------------------------
 
 
-def _instructions(eyes: _Eyes, run: Run, canaries: Canaries) -> Iterator[Loss]:
-    usual = None if run.baseline is None else _Eyes(run.baseline)
+def _instructions(eyes: _Eyes, usual: _Eyes | None, run: Run, canaries: Canaries) -> Iterator[Loss]:
     for glob, text in canaries.told():
         agents = dict.fromkeys(call.agent for call in eyes.reached if fnmatchcase(call.agent, glob))
         given = [agent for agent in agents if canaries.by_agent or any(eyes.got(call, text) for call in eyes.of(agent))]
@@ -221,8 +245,7 @@ def _keeps(usual: _Eyes, agent: str, text: str) -> bool:
     return first is None or all(usual.saw(call, text) for call in calls[first:])
 
 
-def _facts(eyes: _Eyes, run: Run, canaries: Canaries) -> Iterator[Loss]:
-    usual = None if run.baseline is None else _Eyes(run.baseline)
+def _facts(eyes: _Eyes, usual: _Eyes | None, run: Run, canaries: Canaries) -> Iterator[Loss]:
     for fact in canaries.facts:
         seen = [call for call in eyes.reached if eyes.saw(call, fact)]
         sent = [call for call in eyes.calls if eyes.got(call, fact)]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TypeAlias
 
-from dissonance.harness.claims import Claim, occurs
+from dissonance.harness.claims import Claim
 from dissonance.harness.errors import BadInput
 from dissonance.harness.history import CallSent
 
+from .finder import Finder
 from .reading import Reading, good
 from .verdict import Verdict, lacking, verdict
 from .wording import listed, number, plural
@@ -97,13 +98,17 @@ def _covered(spans: Sequence[tuple[float, float]]) -> float:
 
 
 def _facts(calls: Sequence[CallSent], reading: Reading, facts: Iterable[str | Claim]) -> set[str]:
-    said = "\n".join(reading.said(reply) for call in calls if good(reply := reading.reply_to(call.id)))
-    folded = " ".join(said.split()).casefold()
-    return {
-        _key(fact)
-        for fact in facts
-        if (occurs(fact, said, "true") if isinstance(fact, Claim) else " ".join(fact.split()).casefold() in folded)
-    }
+    said = [reading.said(reply) for call in calls if good(reply := reading.reply_to(call.id))]
+    folded = [" ".join(text.split()).casefold() for text in said]
+    return {_key(fact) for fact in facts if any(_says(fact, said, folded))}
+
+
+def _says(fact: str | Claim, said: Sequence[str], folded: Sequence[str]) -> Iterator[bool]:
+    if isinstance(fact, Claim):
+        finder = Finder(fact, "true")
+        return (text in finder for text in said)
+    wanted = " ".join(fact.split()).casefold()
+    return (wanted in text for text in folded)
 
 
 def _key(fact: str | Claim) -> str:

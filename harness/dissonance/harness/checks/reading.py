@@ -11,7 +11,7 @@ from dissonance.harness.history import CallSent, FaultFired, History, ReplyRecei
 if TYPE_CHECKING:
     from dissonance.harness.result import Run
 
-__all__ = ["Part", "Reading", "good", "result_text", "strings_of"]
+__all__ = ["Part", "Reading", "Threads", "good", "result_text", "strings_of"]
 
 
 class Part(NamedTuple):
@@ -98,6 +98,30 @@ class Reading:
             value = self._bodies.get(key)
             self._known[key] = Part(key, "system", text_of(value)) if system else _message(key, value)
         return self._known[key]
+
+
+class Threads:
+    """Conversations that grow: what a call has seen that its agent's last call had not.
+
+    Whoever gathers something over all requests looks at each part of a long conversation once.
+    """
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._last: dict[str, CallSent] = {}
+
+    def fresh(self, call: CallSent) -> tuple[bool, Sequence[Part]]:
+        """Whether the call goes on where its agent's last one ended, and the parts to add; if not, all of its parts."""
+        last = self._last.get(call.agent)
+        self._last[call.agent] = call
+        if last is None or not self._goes_on(last, call):
+            return False, self._reading.seen(call)
+        return True, [self._reading._part(key) for key in call.messages[len(last.messages) :]]
+
+    def _goes_on(self, last: CallSent, call: CallSent) -> bool:
+        if self._reading.altered(last) or self._reading.altered(call):
+            return False
+        return last.system == call.system and call.messages[: len(last.messages)] == last.messages
 
 
 def _message(key: str, message: Any) -> Part:

@@ -20,11 +20,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dissonance.harness.claims import Claim, Twin, bare, occurs, sentences
+from dissonance.harness.claims import Claim, Twin, occurs
 from dissonance.harness.history import CallSent, FaultFired, GuardFired, History, ReplyReceived
 
 from .finder import Finder
-from .reading import Reading, good, result_text
+from .reading import Reading, Threads, good, result_text
 
 if TYPE_CHECKING:
     from dissonance.harness.result import Run
@@ -128,8 +128,7 @@ def trace_cascade(run: Run, claim: Claim | str | None = None, twin: Twin | None 
     if not faults:
         return None
     twin = twin or _planted_twin(run.history, faults, wanted)
-    base = run.baseline
-    mine, other = Finder(wanted, twin, base), Finder(wanted, "true" if twin == "false" else "false", base)
+    mine, other = Finder(wanted, twin, run.baseline), Finder(wanted, "true" if twin == "false" else "false")
     trace = _Trace(run, {fault.call for fault in faults}, mine, other)
     return _summed(run, wanted, twin, faults, trace)
 
@@ -162,13 +161,17 @@ class _Trace:
         self._sources = sources
         self._infected: list[_Infected] = []
         self._by_sentence: dict[str, dict[frozenset[str], list[_Infected]]] = {}
+        self._threads = Threads(self._reading)
+        self._known: dict[str, tuple[Counter[str], set[str]]] = {}
+        self._around: set[str] = set()
+        self._pieces: dict[str, frozenset[str]] = {}
         self.background = mine.background
         self.output = result_text(run) in mine
         self.calls = self._stopped([each for call in run.history.calls() if (each := self._look(call))], run)
 
     def _look(self, call: CallSent) -> Tainted | None:
         """The call, if the claim reached it or was planted in it."""
-        held = self._held(call)
+        held = self._read(call)
         source = call.id in self._sources
         if not held and not source:
             return None
@@ -194,24 +197,30 @@ class _Trace:
             stopped=None if copies else self._by_what(reply, said),
         )
 
-    def _held(self, call: CallSent) -> Counter[str]:
-        """The sentences of the request that hold the claim, counted."""
-        return Counter(one for part in self._reading.seen(call) for one in self._mine.sentences(part.text))
+    def _read(self, call: CallSent) -> Counter[str]:
+        """The sentences of the request that hold the claim, counted; and, in ``_around``, all that stands in it."""
+        goes_on, parts = self._threads.fresh(call)
+        held, around = self._known.get(call.agent, (None, None))
+        if not goes_on or held is None or around is None:
+            held, around = Counter(), set()
+            self._known[call.agent] = held, around
+        for part in parts:
+            held.update(self._mine.sentences(part.text))
+            if part.key not in self._pieces:
+                self._pieces[part.key] = _pieces(part.text)
+            around |= self._pieces[part.key]
+        self._around = around
+        return held
 
     # --- what a request was made of ---------------------------------------------------------
 
     def _parents(self, call: CallSent, held: Counter[str]) -> list[_Infected]:
         """The infected replies of other agents that it was made of, the nearest first."""
         read: dict[int, _Infected] = {}
-        around: frozenset[str] | None = None
         for sentence, copies in held.items():
             groups = self._by_sentence.get(sentence)
-            if groups is None:
-                continue
-            if len(groups) > 1 and around is None:
-                around = frozenset(one for part in self._reading.seen(call) for one in _bare(part.text))
-            for each in _read(groups, copies, call.id, around or frozenset()):
-                read[each.call] = each
+            if groups is not None:
+                read |= {each.call: each for each in _read(groups, copies, call.id, self._around)}
         if not read:
             read = {each.call: each for each in self._latest(call)}
         others = [each for each in read.values() if each.agent != call.agent]
@@ -230,7 +239,7 @@ class _Trace:
     def _remember(self, call: CallSent, reply: ReplyReceived, said: str, depth: int) -> None:
         new = _Infected(call.id, reply.id, call.agent, depth)
         self._infected.append(new)
-        company = frozenset(_bare(said))
+        company = _pieces(said)
         for sentence in self._mine.sentences(said):
             self._by_sentence.setdefault(sentence, {}).setdefault(company, []).append(new)
 
@@ -268,14 +277,14 @@ class _Infected:
 
 
 def _read(
-    groups: dict[frozenset[str], list[_Infected]], copies: int, call: int, around: frozenset[str]
+    groups: dict[frozenset[str], list[_Infected]], copies: int, call: int, around: set[str]
 ) -> Iterator[_Infected]:
     """Of the replies that say a sentence, those that a request with so many copies of it has read."""
     some = list(groups.items())
     if len(some) > _COMPARED:
         some = [some[0], *some[1 - _COMPARED :]]
     ranked = [
-        (len(company & around) / len(company) if around else 1.0, each.at, each)
+        (len(company & around) / len(company), each.at, each)
         for company, replies in some
         for each in replies[-copies - 1 :]
         if each.at < call
@@ -284,14 +293,20 @@ def _read(
     yield from [each for _, _, each in ranked[:copies]]
 
 
-def _bare(text: str) -> Iterator[str]:
-    return (bare(one) for one in sentences(text))
+def _pieces(text: str) -> frozenset[str]:
+    """A text in sentences, roughly, by which replies are told apart."""
+    plain = text.casefold().replace("\n", ". ").replace("! ", ". ").replace("? ", ". ")
+    return frozenset(piece for one in plain.split(". ") if (piece := one.strip(" .!?")))
 
 
-def _own_later(calls: Sequence[Tainted]) -> Iterator[bool]:
+def _own_later(calls: Sequence[Tainted]) -> list[bool]:
     """Of each call, whether the same agent holds the claim in a later one that nobody else brought it to."""
-    for place, each in enumerate(calls):
-        yield any(later.agent == each.agent and not later.parents for later in calls[place + 1 :])
+    found: list[bool] = []
+    later: set[str] = set()
+    for each in reversed(calls):
+        found.append(each.agent in later)
+        later |= set() if each.parents else {each.agent}
+    return found[::-1]
 
 
 def _guard(tainted: Tainted, guards: Sequence[GuardFired], history: History) -> str | None:
