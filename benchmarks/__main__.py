@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from . import calls, tokens
+from . import calls, tokens, worlds
 from .rows import Row
 
 
 def measured(rounds: int) -> Iterator[Row]:
-    for each in (calls, tokens):
+    for each in (calls, tokens, worlds):
         yield from each.rows(rounds)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-import threading
+from pathlib import Path
 
 import pytest
 from doubles import Says
@@ -36,16 +36,28 @@ def test_each_run_has_the_same_history(name: str) -> None:
         assert played(name).history == first.history
 
 
-def test_nothing_is_left_of_a_run() -> None:
-    """Threads and files are as many after a hundred runs of each kind as after ten."""
+STATM = Path("/proc/self/statm")
 
-    def left() -> tuple[int, int]:
-        gc.collect()
-        return threading.active_count(), len(os.listdir("/dev/fd"))
 
+def left() -> tuple[int, int, int, float]:
+    """Threads, open files, objects and megabytes of memory of this process."""
+    gc.collect()
+    pages = int(STATM.read_text().split()[1])
+    megabytes = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd")), len(gc.get_objects()), megabytes
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not STATM.exists(), reason="asks Linux what the process holds")
+@pytest.mark.parametrize("name", ["pure_asyncio", "run_in_executor", "raw_threads_with_queues"])
+def test_nothing_is_left_of_a_thousand_runs(name: str) -> None:
+    """Threads, files and memory are after a thousand runs as after ten."""
     for _ in range(10):
-        played("raw_threads_with_queues"), played("run_in_executor")
-    before = left()
-    for _ in range(100):
-        played("raw_threads_with_queues"), played("run_in_executor")
-    assert left() == before
+        played(name)
+    threads, files, objects, megabytes = left()
+    for _ in range(990):
+        played(name)
+    after = left()
+    assert after[:2] == (threads, files)
+    assert after[2] - objects < 100  # one object a run would be 990
+    assert after[3] - megabytes < 2
