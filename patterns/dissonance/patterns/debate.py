@@ -39,7 +39,7 @@ STATES = StateMachine(
     "debate",
     {
         "positions": ("agreed", "debating", "deciding", "undecided", "stopped"),
-        "debating": ("agreed", "debating", "deciding", "undecided", "stopped"),
+        "debating": ("agreed", "debating", "deciding", "stopped"),
         "deciding": ("decided", "undecided", "stopped"),
         "agreed": (),
         "decided": (),

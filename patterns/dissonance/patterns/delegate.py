@@ -43,9 +43,9 @@ __all__ = ["STATES", "delegate"]
 STATES = StateMachine(
     "delegate",
     {
-        "leading": ("handing_down", "summing_up", "stopped", "failed"),
+        "leading": ("handing_down", "summing_up", "stopped"),
         "handing_down": ("leading", "stopped"),
-        "summing_up": ("leading", "done", "failed"),
+        "summing_up": ("leading", "done", "failed", "stopped"),
         "done": (),
         "failed": (),
         "stopped": (),

@@ -11,8 +11,6 @@ worst (Graham's bound of list scheduling). Hedging adds a second copy of each br
 **How it fails.** The slowest branch is the latency of all: give ``branch_guards=[TimeBox(180)]``. A failed
 branch is an explicit gap, and never loses the others. A gap that a merging model passes over is put back by
 the orchestrator. Branches that contradict each other are surfaced where ``facts`` can tell what they say.
-
-States: split → branches (waiting → running → hedged → done | gap) → reduced | stopped by a guard.
 """
 
 from __future__ import annotations
@@ -31,8 +29,22 @@ from .parts import Conflict, FannedOut, Part, Piece, conflicts_between, table
 from .provenance import Provenance
 from .question import Halted
 from .reply import DamagedReply
+from .states import StateMachine
 
-__all__ = ["Reduce", "Split", "fan_out"]
+__all__ = ["STATES", "Reduce", "Split", "fan_out"]
+
+STATES = StateMachine(
+    "fan_out",
+    {
+        "splitting": ("branching", "stopped"),
+        "branching": ("reducing", "stopped"),
+        "reducing": ("reduced", "too_many_gaps", "failed", "stopped"),
+        "reduced": (),
+        "too_many_gaps": (),
+        "failed": (),
+        "stopped": (),
+    },
+)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -147,11 +159,14 @@ class _Run(Generic[T, R]):
         self._slots = asyncio.Semaphore(plan.at_once)
         self._pieces: list[Piece] = []
         self._parts: dict[str, Part[T]] = {}
+        self._trace = STATES.trace()
 
     async def run(self) -> FannedOut[R]:
         async with self._rounds:
             self._pieces = await self._split()
+            self._trace.to("branching")
             await all_of(self._branch(piece) for piece in self._pieces)
+            self._trace.to("reducing")
             output = self._plan.reduce(self._task, self._all(), self._conflicts())
             if not inspect.isawaitable(output):
                 return await self._checked(output, None)
@@ -257,9 +272,12 @@ class _Run(Generic[T, R]):
             f"{g.name} ({g.missing})" for g in gaps
         )
         reason = failed or (stop.reason if stop is not None else missing if gaps else None)
+        enough = len(parts) - len(gaps) >= self._plan.at_least
+        state = "stopped" if stop else "failed" if failed else "reduced" if enough else "too_many_gaps"
+        self._trace.to(state)
         return FannedOut(
             output=output,
-            finished=stop is None and failed is None and len(parts) - len(gaps) >= self._plan.at_least,
+            finished=state == "reduced",
             steps=self._rounds.steps,
             usage=self._rounds.spent,
             stopped_by=cut if stop is None else stop.guard,

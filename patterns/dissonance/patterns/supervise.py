@@ -11,8 +11,6 @@ carries the last attempt and its feedback, not the history, so the cost grows li
 **How it fails.** A judge that never accepts makes it loop; *without guards it loops for ever*, which is
 what ``guards=()`` is for in experiments and nowhere else. A judge that always accepts makes the gate
 worthless; ground it in checks. Errors of the API pass through; damaged replies count as failed attempts.
-
-States: dispatched → weighed → accepted | retried | reassigned | escalated | stopped by a guard.
 """
 
 from __future__ import annotations
@@ -32,9 +30,23 @@ from .guards.guard import briefed
 from .outcome import Outcome
 from .pool import Pool, Worker, worker
 from .reply import DamagedReply
+from .states import StateMachine
 from .supervised import Attempt, Supervised
 
-__all__ = ["supervise"]
+__all__ = ["STATES", "supervise"]
+
+STATES = StateMachine(
+    "supervise",
+    {
+        "dispatched": ("weighed", "stopped"),
+        "weighed": ("accepted", "retried", "reassigned", "escalated", "stopped"),
+        "retried": ("dispatched",),
+        "reassigned": ("dispatched",),
+        "accepted": (),
+        "escalated": (),
+        "stopped": (),
+    },
+)
 
 T = TypeVar("T")
 
@@ -114,12 +126,14 @@ class _Supervision(Generic[T]):
         self._tried: Counter[str] = Counter()
         self._rejected_in_a_row = 0
         self._attempts: list[Attempt[T]] = []
+        self._trace = STATES.trace()
 
     async def run(self) -> Supervised[T]:
         async with self._rounds:
             return await self._rounds_of_work()
         stop = self._rounds.stop
         assert stop is not None, "the block ended without a result and without a stop"
+        self._trace.to("stopped")
         return self._ended(self._best(), stopped_by=stop.guard, reason=stop.reason)
 
     async def _rounds_of_work(self) -> Supervised[T]:
@@ -130,13 +144,19 @@ class _Supervision(Generic[T]):
             self._attempts.append(attempt)
             self._rounds.spend(attempt.usage)
             judgement = attempt.judgement
+            self._trace.to("weighed")
             if attempt.decision == "accept":
+                self._trace.to("accepted")
                 return self._ended(attempt.output, accepted_by=judgement.by)
             if attempt.decision == "escalate":
+                self._trace.to("escalated")
                 log.human_asked(attempt.worker, judgement.feedback, self._task, len(self._attempts))
                 return self._ended(self._best(), reason=judgement.feedback)
             if stop := self._check(attempt):
+                self._trace.to("stopped")
                 return self._ended(self._best(), stopped_by=stop.guard, reason=stop.reason)
+            self._trace.to("reassigned" if attempt.decision == "reassign" else "retried")
+            self._trace.to("dispatched")
             if attempt.decision == "reassign":
                 chosen = self._pool.choose(self._tried, other_than=chosen.name)
                 self._rejected_in_a_row = 0
