@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 from walks import Walks
 
 from dissonance.faults import (
@@ -32,18 +33,23 @@ from dissonance.patterns import (
     ARBITRATOR,
     Agent,
     CycleDetector,
+    Gated,
     Guard,
     Lead,
     MonotonicProgress,
     Outcome,
     Proposal,
+    Quarantine,
+    Retry,
     Signal,
+    Stage,
     StateMachine,
     StepBudget,
     Thresholds,
     TimeBox,
     Usage,
     Worker,
+    chain,
     contains,
     debate,
     delegate,
@@ -57,12 +63,13 @@ from dissonance.patterns.diagrams import PATTERNS, machine_of, main
 from dissonance.patterns.effects import Sink
 from dissonance.patterns.human import HumanAnswer, HumanRequest
 from dissonance.patterns.parts import Piece
+from dissonance.patterns.stage import ONCE
 from dissonance.patterns.store import Store
 
 if TYPE_CHECKING:
     from tests.patterns.conftest import Wire
 
-AT_ONCE = TimeBox(0.001)
+SOON = TimeBox(0.05)
 WORKER, OTHER, JUDGE = Agent("worker", "Work."), Agent("other", "Work."), Agent("judge", "Judge.")
 LEAD, HAND = Agent("lead", "Lead."), Agent("hand", "Do.")
 PRO, CON = Agent("pro", "Defend."), Agent("con", "Attack.")
@@ -100,7 +107,7 @@ def supervised(wire: Wire, store: Store) -> Iterator[Awaitable[Any]]:
     yield with_judge("retry", "accept")
     yield with_judge("escalate")
     yield with_judge("reassign", guards=[StepBudget(1)])
-    yield supervise(wire({}), workers=[hanging("slow")], judge=JUDGE, guards=[AT_ONCE])("Go.")
+    yield supervise(wire({}), workers=[hanging("slow")], judge=JUDGE, guards=[SOON])("Go.")
     client = wire({"worker": ["a", "b"], "judge": [wire.rule("retry"), wire.rule("accept")]})
     yield supervise(client, workers=[WORKER], judge=JUDGE)("Go.")
 
@@ -115,18 +122,15 @@ def fanned_out(wire: Wire, store: Store) -> Iterator[Awaitable[Any]]:
     async def fails(task: str) -> Outcome[str]:
         return Outcome(output=None, finished=False, steps=1, usage=Usage(), reason="no")
 
-    async def merges(task: str, parts: Any, conflicts: Any) -> Outcome[str]:
-        return await fails(task)
-
-    async def hangs(task: str, parts: Any, conflicts: Any) -> Outcome[str]:
-        return await never(task)
+    merges: Any = lambda task, parts, conflicts: fails(task)  # noqa: E731
+    hangs: Any = lambda task, parts, conflicts: never(task)  # noqa: E731
 
     yield fan_out(done, split=split)("Go.")
     yield fan_out(fails, split=split)("Go.")
     yield fan_out(done, split=split, reduce=merges)("Go.")
-    yield fan_out(done, split=split, reduce=hangs, guards=[AT_ONCE])("Go.")
-    yield fan_out(never, split=split, guards=[AT_ONCE])("Go.")
-    yield fan_out(done, split=no_split, guards=[AT_ONCE])("Go.")
+    yield fan_out(done, split=split, reduce=hangs, guards=[SOON])("Go.")
+    yield fan_out(never, split=split, guards=[SOON])("Go.")
+    yield fan_out(done, split=no_split, guards=[SOON])("Go.")
 
 
 def delegated(wire: Wire, store: Store) -> Iterator[Awaitable[Any]]:
@@ -139,7 +143,7 @@ def delegated(wire: Wire, store: Store) -> Iterator[Awaitable[Any]]:
     hand = repeat("Dug.")
     yield delegate(wire({"lead": [down, "Done."], "hand": hand}), Lead(LEAD, (HAND,)))("Go.")
     yield delegate(wire({"lead": repeat(down), "hand": hand}), Lead(LEAD, (HAND,)), guards=[StepBudget(2)])("Go.")
-    yield delegate(wire({"lead": repeat(down)}), Lead(LEAD, (Worker("hand", never),)), guards=[AT_ONCE])("Go.")
+    yield delegate(wire({"lead": repeat(down)}), Lead(LEAD, (HAND,)), guards=[_CallsAtMost(1)])("Go.")
     yield delegate(wire({"lead": ["no", "no"]}), Lead(LEAD, (HAND,), checks=(contains("yes"),)))("Go.")
     client = wire({"lead": ["no"], "hand": ["yes"]})
     yield delegate(client, Lead(LEAD, (HAND,), checks=(asks,)), guards=[_CallsAtMost(1)])("Go.")
@@ -216,12 +220,55 @@ class _CallsAtMost:
         return Meter()
 
 
+class _Report(BaseModel):
+    task: str
+    found: str = ""
+    written: str = ""
+    checked: str = ""
+
+
+def chained(wire: Wire, store: Store) -> Iterator[Awaitable[Any]]:
+    async def fails(task: str) -> Outcome[str]:
+        return Outcome(output=None, finished=False, steps=1, usage=Usage(), reason="no")
+
+    async def pauses(task: str) -> Any:
+        return Gated(output=None, finished=False, steps=1, usage=Usage(), reason="waits", run="r", paused=True)
+
+    def through(run: str, *works: Any, retry: Retry = ONCE, guards: Any = ()) -> Any:
+        names = ("found", "written", "checked")
+        stages = [Stage(n, work, ("task",), retry=retry) for n, work in zip(names, works, strict=False)]
+        return chain(_Report, stages, store=store, guards=guards)("Go.", run=run)
+
+    async def meanwhile(task: str) -> Outcome[str]:
+        """Another process is faster with the next stage."""
+
+        async def first(task: str) -> Outcome[str]:
+            return await done(task)
+
+        await through("race", first, done)
+        return await done(task)
+
+    yield through("whole", done, done)
+    yield through("whole", done, done)
+    yield through("whole", done, done, done)
+    yield through("race", meanwhile, done, done)
+    yield through("paused", pauses)
+    yield through("failed", fails)
+    yield through("again", fails, retry=Retry(tries=2, wait=0.0))
+    yield through("late", fails, retry=Retry(tries=2, wait=60.0), guards=[TimeBox(0.05)])
+    yield through("budget", done, done, guards=[StepBudget(1)])
+    yield through("held", done)
+    held = [Stage("found", done, ("task",)), Stage("written", done, ("found",))]
+    yield chain(_Report, held, store=store, guards=[Quarantine(withhold=True)])("Go.", run="held")
+
+
 SCENARIOS: dict[str, Callable[[Wire, Store], Iterator[Awaitable[Any]]]] = {
     "supervise": supervised,
     "fan_out": fanned_out,
     "delegate": delegated,
     "debate": debated,
     "human_gate": gated,
+    "chain": chained,
 }
 
 
@@ -272,8 +319,12 @@ def _composed(guards: list[Guard], folder: Path, human: Any) -> Callable[[str], 
 
         logging.getLogger("dissonance.patterns").setLevel(logging.DEBUG)
         client = AsyncAnthropic(api_key="k")
-        pieces = [Piece(name=name, task=f"{task} ({name})") for name in ("north", "south")]
         loops = [guard for guard in guards if isinstance(guard, TimeBox)]
+        stages = [
+            Stage(n, solo(client, WORKER), (b,), guards=loops) for b, n in [("task", "found"), ("found", "written")]
+        ]
+        chained = await chain(_Report, stages, guards=guards)(task)
+        pieces = [Piece(name=name, task=f"{chained.output} ({name})") for name in ("north", "south")]
         found = await fan_out(solo(client, WORKER), split=lambda _: pieces, guards=loops, at_least=1)(task)
         report = await supervise(client, workers=[WORKER, OTHER], judge=JUDGE, guards=[*guards, StepBudget(6)])(
             str(found.output)
@@ -318,9 +369,9 @@ def test_under_any_plan_no_transition_is_taken_that_is_not_declared(
         workflow = _composed(guards, tmp_path_factory.mktemp("run"), human)
         made = run(workflow, "ACME was founded in 1987.", plan=named, baseline=False, store=None)
     assert walks.undeclared() == []
-    assert "fan_out" in walks.ends()
+    assert walks.ends()
     if made.error is None:
-        assert {"supervise", "delegate", "debate", "human_gate"} <= set(walks.ends())
+        assert set(PATTERNS) == set(walks.ends())
 
 
 def test_a_transition_that_is_not_declared_is_noticed() -> None:

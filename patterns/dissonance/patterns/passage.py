@@ -29,7 +29,7 @@ S = TypeVar("S", bound=BaseModel)
 STATES = StateMachine(
     "chain",
     {
-        "ready": ("working", "resumed", "stopped"),
+        "ready": ("working", "resumed"),
         "working": ("kept", "retrying", "paused", "stopped"),
         "retrying": ("working", "stopped"),
         "kept": ("working", "resumed", "stopped", "done"),
