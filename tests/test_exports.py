@@ -35,12 +35,12 @@ EXPORTS = {
         Delegated Diversity DollarBudget Effort Escalated EscalationPolicy Failure FannedOut GAP Gated
         Grounding Guard Halted Human HumanAnswer HumanGate HumanRequest InTransaction JUDGE Judgement Lead
         Meter MonotonicProgress Outcome OutputGuard Part Pattern PatternError Piece Position Price Proposal
-        Provenance Quarantine Question Reduce Refused Retry Ruling SelfReportedBudget Signal Sink Source
-        Split Stage Stance StateMachine Step StepBudget StepGuard Stop Supervised Termination Thresholds
-        TimeBox TokenLedger ToolCall ToolFunction Trigger Unfinished Usage Watch Webhook Worker amount_over
-        chain conforms contains debate delegate diversity fan_out handoff human_gate irreversible
-        length_outlier log_notice merger normalised progress_made schema_failures shown solo splitter
-        state_of supervise table tool_error_rate tool_loop worker
+        Provenance Quarantine Question Reduce Refused Retry Ruling SelfReportedBudget Served Signal Sink
+        Source Split Stage Stance StateMachine Step StepBudget StepGuard Stop Supervised Termination
+        Thresholds TimeBox TokenLedger ToolCall ToolFunction Trigger Unfinished Usage Watch Webhook Worker
+        amount_over arriving chain conforms contains debate delegate diversity fan_out handoff human_gate
+        irreversible length_outlier log_notice merger normalised progress_made schema_failures serve shown
+        solo splitter state_of supervise table tool_error_rate tool_loop worker
     """,
     "dissonance.reports": """
         Block Case Cell Checks DEFAULT_FOLDER Download Events Finding Interval Note Picture Report Section

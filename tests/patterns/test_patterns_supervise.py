@@ -16,11 +16,15 @@ from dissonance.patterns import (
     Agent,
     CycleDetector,
     Escalated,
+    EscalationPolicy,
+    Grounding,
     Guard,
     MonotonicProgress,
     Outcome,
+    Provenance,
     SelfReportedBudget,
     Signal,
+    Source,
     StepBudget,
     Supervised,
     Unfinished,
@@ -408,3 +412,36 @@ def test_bad_arguments_are_refused(wire: Wire, wrong: dict[str, Any], message: s
     with pytest.raises(ValueError) as caught:
         supervise(wire({}), **arguments)
     assert str(caught.value) == message
+
+
+# --- guards of outputs, escalation, provenance ------------------------------------------------------
+
+
+def test_a_guard_of_outputs_joins_the_gate_and_the_output_says_who_verified_it(wire: Wire) -> None:
+    client = wire({"worker": ["Founded in 1989.", "Founded in 1987."]})
+    grounding = Grounding({"founded": r"founded in (\d+)"}, {"founded": "1987"})
+    result = asyncio.run(supervise(client, workers=[WORKER], guards=[grounding])("When?"))
+    assert (result.require(), len(result.attempts)) == ("Founded in 1987.", 2)
+    assert "founded: the output says '1989', the source '1987'" in wire.prompts("worker")[1]
+    assert result.provenance == Provenance(
+        by="worker", sources=(Source("founded", verified=True),), verified_by=("grounding",)
+    )
+
+
+def test_an_escalation_policy_gives_the_task_up_to_a_human(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    client = wire({"worker": repeat("soon")})
+    told: list[str] = []
+    policy = EscalationPolicy((CycleDetector(),), lambda step, reason: told.append(reason))
+    with caplog.at_level(logging.WARNING, logger="dissonance.patterns"):
+        result = asyncio.run(supervise(client, workers=[WORKER], checks=[NAMES_DATE], guards=[policy])("Write."))
+    reason = "cycle_detector: worker is in the same state for the 3rd time"
+    assert (result.escalated, result.stopped_by, result.reason, told) == (True, "escalation", reason, [reason])
+    assert [vars(record)["event"]["kind"] for record in caplog.records] == ["ask", "guard"]
+    with pytest.raises(Escalated):
+        result.require()
+
+
+def test_a_blind_retry_is_the_same_prompt_again(wire: Wire) -> None:
+    client = wire({"worker": ["soon", "May 1"]})
+    asyncio.run(supervise(client, workers=[WORKER], checks=[NAMES_DATE], informed=False)("Write."))
+    assert wire.prompts("worker") == ["Write.", "Write."]

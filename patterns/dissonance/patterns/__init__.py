@@ -66,6 +66,7 @@ from .proposal import Gated, Proposal, Thresholds
 from .provenance import Provenance, Source
 from .question import Halted, Question
 from .reply import Answer, Damage, DamagedReply, ToolCall
+from .serve import Served, arriving, serve
 from .solo import solo
 from .stage import Retry, Stage, shown
 from .states import StateMachine
@@ -137,6 +138,7 @@ __all__ = [
     "Retry",
     "Ruling",
     "SelfReportedBudget",
+    "Served",
     "Signal",
     "Sink",
     "Source",
@@ -162,6 +164,7 @@ __all__ = [
     "Webhook",
     "Worker",
     "amount_over",
+    "arriving",
     "chain",
     "conforms",
     "contains",
@@ -178,6 +181,7 @@ __all__ = [
     "normalised",
     "progress_made",
     "schema_failures",
+    "serve",
     "shown",
     "solo",
     "splitter",

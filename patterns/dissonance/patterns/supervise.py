@@ -7,10 +7,14 @@ tools and rules (``delegate``).
 **What it costs.** A step is one attempt: a worker's call (or its whole pattern), and the judge's call
 where signals leave the decision to it; ``Agent.tries`` times as many where replies are damaged. A prompt
 carries the last attempt and its feedback, not the history, so the cost grows linearly with the attempts.
+Where feedback says what is wrong, attempts are few; a blind retry draws again, and needs 1/p of them.
 
 **How it fails.** A judge that never accepts makes it loop; *without guards it loops for ever*, which is
 what ``guards=()`` is for in experiments and nowhere else. A judge that always accepts makes the gate
 worthless; ground it in checks. Errors of the API pass through; damaged replies count as failed attempts.
+
+Called for several tasks at once, it shares its workers among them, the least loaded first; ``serve`` feeds it
+with tasks as they arrive. What never passes is a dead letter, with all its attempts.
 """
 
 from __future__ import annotations
@@ -25,10 +29,11 @@ from anthropic import AsyncAnthropic
 from . import log
 from .agent import Agent
 from .gate import Check, Decision, Gate, Judgement, as_text
-from .guards import Guard, Rounds, Stop
+from .guards import Guard, OutputGuard, Rounds, Stop
 from .guards.guard import briefed
 from .outcome import Outcome
 from .pool import Pool, Worker, worker
+from .provenance import Provenance
 from .reply import DamagedReply
 from .states import StateMachine
 from .supervised import Attempt, Supervised
@@ -60,6 +65,7 @@ def supervise(
     judge: Agent | None = None,
     guards: Sequence[Guard] = (),
     attempts_per_worker: int = 2,
+    informed: bool = True,
     dead_letter: Callable[[Supervised[str]], None] | None = None,
 ) -> Callable[[str], Coroutine[Any, Any, Supervised[str]]]: ...
 @overload
@@ -71,6 +77,7 @@ def supervise(
     judge: Agent | None = None,
     guards: Sequence[Guard] = (),
     attempts_per_worker: int = 2,
+    informed: bool = True,
     dead_letter: Callable[[Supervised[T]], None] | None = None,
 ) -> Callable[[str], Coroutine[Any, Any, Supervised[T]]]: ...
 def supervise(
@@ -81,21 +88,27 @@ def supervise(
     judge: Agent | None = None,
     guards: Sequence[Guard] = (),
     attempts_per_worker: int = 2,
+    informed: bool = True,
     dead_letter: Callable[[Supervised[Any]], None] | None = None,
 ) -> Callable[[str], Coroutine[Any, Any, Supervised[Any]]]:
     """A pattern that has its tasks done by ``workers`` and accepts what passes the gate.
 
     * ``checks``, ``judge``: the gate (see ``gate``); at least one of them.
-    * ``guards``: termination conditions, besides acceptance and escalation. None: it may never end.
+    * ``guards``: termination conditions, besides acceptance and escalation. None: it may never end. Guards of
+      outputs join the gate, after the checks.
     * ``attempts_per_worker`` (from 1): a worker rejected so often in a row loses the task to another one,
       whatever the judge says; in a pool of one it stays where it is.
+    * ``informed``: a rejected worker is told what was wrong, and shown its attempt. False: it is only asked again,
+      which is there to be compared.
     * ``dead_letter``: called with each result that is not accepted.
 
     Raises ValueError for a pool without workers or with equal names, and for a gate that can't reject.
     """
     if attempts_per_worker < 1:
         raise ValueError(f"attempts_per_worker={attempts_per_worker!r}: give 1 or more")
-    plan = _Plan(client, tuple(guards), Gate(tuple(checks), judge), attempts_per_worker)
+    verifiers = [guard for guard in guards if isinstance(guard, OutputGuard)]
+    gate = Gate((*checks, *(guard.verify for guard in verifiers)), judge)
+    plan = _Plan(client, tuple(guards), gate, tuple(guard.name for guard in verifiers), attempts_per_worker, informed)
     pool = Pool([worker(client, briefed(one, guards)) if isinstance(one, Agent) else one for one in workers])
 
     async def supervised(task: str) -> Supervised[Any]:
@@ -112,7 +125,9 @@ class _Plan(Generic[T]):
     client: AsyncAnthropic
     guards: tuple[Guard, ...]
     gate: Gate[T]
+    verifiers: tuple[str, ...]
     attempts_per_worker: int
+    informed: bool
 
 
 class _Supervision(Generic[T]):
@@ -130,37 +145,30 @@ class _Supervision(Generic[T]):
 
     async def run(self) -> Supervised[T]:
         async with self._rounds:
-            return await self._rounds_of_work()
-        stop = self._rounds.stop
-        assert stop is not None, "the block ended without a result and without a stop"
-        self._trace.to("stopped")
-        return self._ended(self._best(), stopped_by=stop.guard, reason=stop.reason)
+            return await self._until_decided()
+        assert self._rounds.stop is not None, "the block ended without a result and without a stop"
+        return self._stopped(self._rounds.stop)
 
-    async def _rounds_of_work(self) -> Supervised[T]:
-        chosen = self._pool.choose(self._tried)
-        prompt = self._task
+    async def _until_decided(self) -> Supervised[T]:
+        chosen, prompt = self._pool.choose(self._tried), self._task
         while True:
             attempt = await self._attempt(chosen, prompt)
             self._attempts.append(attempt)
             self._rounds.spend(attempt.usage)
-            judgement = attempt.judgement
             self._trace.to("weighed")
             if attempt.decision == "accept":
-                self._trace.to("accepted")
-                return self._ended(attempt.output, accepted_by=judgement.by)
+                return self._ended("accepted", attempt.output, accepted_by=attempt.judgement.by)
             if attempt.decision == "escalate":
-                self._trace.to("escalated")
-                log.human_asked(attempt.worker, judgement.feedback, self._task, len(self._attempts))
-                return self._ended(self._best(), reason=judgement.feedback)
+                log.human_asked(attempt.worker, attempt.judgement.feedback, self._task, len(self._attempts))
+                return self._ended("escalated", self._best(), reason=attempt.judgement.feedback)
             if stop := self._check(attempt):
-                self._trace.to("stopped")
-                return self._ended(self._best(), stopped_by=stop.guard, reason=stop.reason)
+                return self._stopped(stop)
             self._trace.to("reassigned" if attempt.decision == "reassign" else "retried")
             self._trace.to("dispatched")
             if attempt.decision == "reassign":
                 chosen = self._pool.choose(self._tried, other_than=chosen.name)
                 self._rejected_in_a_row = 0
-            prompt = self._correction(attempt)
+            prompt = self._correction(attempt) if self._plan.informed else self._task
 
     async def _attempt(self, chosen: Worker[T], prompt: str) -> Attempt[T]:
         index = self._rounds.begin()
@@ -178,6 +186,7 @@ class _Supervision(Generic[T]):
             judgement=judgement,
             decision=self._decide(judgement),
             usage=result.usage + judgement.usage,
+            provenance=result.provenance or Provenance(by=chosen.name),
         )
 
     def _decide(self, judgement: Judgement) -> Decision:
@@ -214,14 +223,20 @@ class _Supervision(Generic[T]):
         best = max(usable, key=lambda attempt: (attempt.judgement.passed, attempt.index), default=None)
         return None if best is None else best.output
 
+    def _stopped(self, stop: Stop) -> Supervised[T]:
+        state = "escalated" if stop.escalated else "stopped"
+        return self._ended(state, self._best(), stopped_by=stop.guard, reason=stop.reason)
+
     def _ended(
         self,
+        state: str,
         output: T | None,
         *,
         accepted_by: str | None = None,
         stopped_by: str | None = None,
         reason: str | None = None,
     ) -> Supervised[T]:
+        self._trace.to(state)
         return Supervised(
             output=output,
             finished=accepted_by is not None,
@@ -229,9 +244,19 @@ class _Supervision(Generic[T]):
             usage=self._rounds.spent,
             stopped_by=stopped_by,
             reason=reason,
+            provenance=None if accepted_by is None else self._verified(self._attempts[-1]),
             accepted_by=accepted_by,
             attempts=tuple(self._attempts),
+            escalated=state == "escalated",
         )
+
+    def _verified(self, accepted: Attempt[T]) -> Provenance | None:
+        """Where the accepted output comes from, and which guards of outputs let it pass: theirs are the last signals."""
+        origin, names = accepted.provenance, self._plan.verifiers
+        if origin is not None and names:
+            for name, signal in zip(names, accepted.judgement.signals[-len(names) :], strict=True):
+                origin = origin.confirmed(name, signal.sources)
+        return origin
 
 
 async def _work(chosen: Worker[T], prompt: str) -> Outcome[T]:

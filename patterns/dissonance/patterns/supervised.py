@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from .gate import Decision, Judgement
 from .outcome import Outcome, Unfinished, Usage
+from .provenance import Provenance
 
 __all__ = ["Attempt", "Escalated", "Supervised"]
 
@@ -27,6 +28,7 @@ class Attempt(Generic[T]):
     judgement: Judgement
     decision: Decision
     usage: Usage
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,21 +36,18 @@ class Supervised(Outcome[T]):
     """What supervision made of a task. ``accepted_by`` is ``signals``, the judge's name, or None: not accepted.
 
     Not accepted, it is the task's dead letter: ``output`` is the attempt that passed most checks (the
-    latest of equals), ``attempts`` has all of them with their feedback.
+    latest of equals), ``attempts`` has all of them with their feedback. ``escalated``: it was given up to a human,
+    by the gate or by an ``EscalationPolicy``; ``reason`` says why.
     """
 
     accepted_by: str | None
     attempts: tuple[Attempt[T], ...]
+    escalated: bool = False
 
     @property
     def accepted(self) -> bool:
         """Whether the gate accepted the output."""
         return self.finished
-
-    @property
-    def escalated(self) -> bool:
-        """Whether it was given up to a human; ``reason`` says why."""
-        return not self.finished and self.stopped_by is None
 
     def require(self) -> T:
         """The accepted output; raises Escalated, or Unfinished where a guard stopped it."""

@@ -106,10 +106,11 @@ class OutputGuard(Guard, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A guard has fired."""
+    """A guard has fired. ``escalated``: it gave the task up to a human (see ``EscalationPolicy``)."""
 
     guard: str
     reason: str
+    escalated: bool = False
 
 
 class Rounds(Scope):
@@ -123,7 +124,7 @@ class Rounds(Scope):
     """
 
     def __init__(self, guards: Sequence[Guard]) -> None:
-        self._watches = [(guard.name, guard.start()) for guard in guards if isinstance(guard, StepGuard)]
+        self._watches = [(guard, guard.start()) for guard in guards if isinstance(guard, StepGuard)]
         self._meters = [(guard.name, guard.meter()) for guard in guards if isinstance(guard, CallGuard)]
         self._verifiers = [guard for guard in guards if isinstance(guard, OutputGuard)]
         boxes = [guard for guard in guards if isinstance(guard, TimeBox)]
@@ -246,7 +247,11 @@ class Rounds(Scope):
             depth=depth,
             spent=self.spent,
         )
-        stops = [Stop(name, reason) for name, watch in self._watches if (reason := watch(step)) is not None]
+        stops = [
+            Stop(guard.name, reason, getattr(guard, "escalates", False))
+            for guard, watch in self._watches
+            if (reason := watch(step)) is not None
+        ]
         if not stops:
             return None
         self._stopped(stops[0], agent)
