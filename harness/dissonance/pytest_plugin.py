@@ -29,7 +29,7 @@ import json
 import os
 import random
 import re
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from os.path import relpath
@@ -51,6 +51,8 @@ _MARKER = "chaos: injects faults into an agent workflow; select with `-m chaos`"
 _FIXTURE = "dissonance"
 _REPETITION = "_dissonance_repetition"
 _PROFILES = ("ci", "staging", "soak")
+_DRAWS = 50
+"""Plans of a space that are tried until one fires."""
 _LAST_SEED = "dissonance/seed"
 
 
@@ -76,7 +78,7 @@ class Dissonance:
     def run(self, workflow: Any, task: Any = None, *, plan: Any = None, seed: int | None = None, **options: Any) -> Run:
         """As :func:`dissonance.harness.run`, with the options of the command line; the replay line names this test.
 
-        ``seed``: default :attr:`seed`. Runs are stored in ``.dissonance/runs`` below pytest's root directory. In an
+        ``plan`` may be a ``Space``: the seed draws plans of it until one fires. ``seed``: default :attr:`seed`. Runs are stored in ``.dissonance/runs`` below pytest's root directory. In an
         async test it blocks until the run has ended. A Hypothesis example of whose plan nothing fired is discarded.
         """
         from dissonance.harness.store import DEFAULT_STORE
@@ -89,7 +91,7 @@ class Dissonance:
         seed = self.seed if seed is None else seed
         options = {"store": self._config.rootpath / DEFAULT_STORE, "replay": self._replay_template(item), **options}
         options["notes"] = {"test": item.nodeid, **options.get("notes", {})}
-        made = _blocking(workflow, task, plan=plan, seed=seed, **options)
+        made = _drawn(workflow, task, plan, seed, options)
         state.made(item, made)
         remark = None if replay is None else replay.remark(made)
         if remark is not None:
@@ -129,6 +131,29 @@ def dissonance(pytestconfig: pytest.Config) -> Dissonance:
 @pytest.fixture(name=_REPETITION)
 def _repeated(request: pytest.FixtureRequest) -> int:
     return int(getattr(request, "param", 0))
+
+
+def _drawn(workflow: Any, task: Any, plan: Any, seed: int, options: dict[str, Any]) -> Run:
+    """The run; of a space, that of the first plan of which anything fires, since any other would show nothing."""
+    plans = _plans(plan, seed)
+    made = _blocking(workflow, task, plan=next(plans), seed=seed, **options)
+    for each in plans:
+        if any(count.fired for count in made.faults.values()):
+            break
+        made = _blocking(workflow, task, plan=each, seed=seed, **options)
+    return made
+
+
+def _plans(plan: Any, seed: int) -> Iterator[Any]:
+    if plan is None or isinstance(plan, list | tuple):
+        yield plan
+        return
+    from dissonance.faults.space import Space, sample
+
+    if isinstance(plan, Space):
+        yield from (sample(plan, seed + number) for number in range(_DRAWS))
+    else:
+        yield plan
 
 
 def _blocking(workflow: Any, task: Any, **options: Any) -> Run:

@@ -248,6 +248,26 @@ def test_a_bad_option_is_a_usage_error(project: pytest.Pytester, option: str, me
     assert f"ERROR: {message}" in result.errlines
 
 
+def test_of_a_space_a_plan_is_drawn_that_fires(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_it="""
+        from review import review
+        from dissonance.faults.space import Space
+
+        def test_it(dissonance):
+            run = dissonance.run(review, "draft", plan=Space.at(["writer", "judge"]))
+            with open("plans", "a") as file:
+                print(run.plan, file=file)
+            assert any(count.fired for count in run.faults.values())
+        """
+    )
+    project.runpytest("--dissonance-runs=4").assert_outcomes(passed=4)
+    plans = (project.path / "plans").read_text().splitlines()
+    assert len(set(plans)) > 1
+    project.runpytest("--dissonance-runs=4").assert_outcomes(passed=4)
+    assert (project.path / "plans").read_text().splitlines() == plans * 2
+
+
 # --- replays ----------------------------------------------------------------------------------
 
 

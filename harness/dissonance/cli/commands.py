@@ -91,8 +91,9 @@ def _order_again(path: Path, stored: Stored, given: Given, store: Path) -> Order
 
 def _is_same(order: Order, stored: Stored) -> bool:
     """Whether what is played is what was stored, so that the two runs must be equal."""
+    target = order.target.text if stored.target is None else stored.target  # run() does not know how it was called
     now = (order.target.text, order.task, order.seed, order.limits)
-    return now == (stored.target, stored.task, stored.seed, stored.limits)
+    return now == (target, stored.task, stored.seed, stored.limits)
 
 
 def _tried_on(order: Order, plans: Sequence[BatteryPlan], as_json: bool) -> Findings:

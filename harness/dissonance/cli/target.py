@@ -72,7 +72,7 @@ def load_target(target: Target) -> Callable[..., Any]:
 
 
 def _maker(workflow: Restartable) -> Callable[..., Any]:
-    def made() -> Restartable:
+    def made(human: object = None) -> Restartable:  # asks for one in the name of its parts
         return workflow
 
     made.__qualname__ = name_of(workflow)

@@ -12,7 +12,7 @@ from typing import Any, Self, final
 
 from .errors import BadInput
 
-__all__ = ["Restartable", "Workflow", "check_workflow", "name_of"]
+__all__ = ["Restartable", "Workflow", "check_workflow", "name_of", "takes_human"]
 
 _POSITIONAL = (
     inspect.Parameter.POSITIONAL_ONLY,
@@ -66,6 +66,12 @@ def name_of(workflow: object) -> str:
     inner = getattr(inner, "func", inner)  # functools.partial
     name = getattr(inner, "__qualname__", None) or type(inner).__qualname__
     return str(name).replace("<locals>.", "").replace("<lambda>", "lambda")
+
+
+def takes_human(workflow: object) -> bool:
+    """Whether it has a parameter ``human``, as far as can be told without making it."""
+    parts = (workflow.start, workflow.resume) if isinstance(workflow, Restartable) else (workflow,)
+    return any(p.name == "human" for part in parts if callable(part) for p in _parameters(part))
 
 
 class Workflow:
