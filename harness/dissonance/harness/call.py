@@ -90,17 +90,18 @@ def blocks_of(content: str | Sequence[Block] | None) -> Sequence[Block]:
 
 
 def text_of(content: str | Sequence[Block] | None) -> str:
-    """All text that a model would read in this content, tool calls and tool results included, joined by newlines."""
-    if content is None:
-        return ""
+    """All text that a model would read in this content, tool calls and tool results included, joined by newlines.
+
+    What is no content, as a request may hold that the API is about to refuse, has no text.
+    """
     if isinstance(content, str):
         return content
-    return "\n".join(_texts(content))
+    return "\n".join(_texts(content)) if isinstance(content, list | tuple) else ""
 
 
 def _texts(blocks: Sequence[Block]) -> Iterator[str]:
     for block in blocks:
-        kind = block.get("type")
+        kind = block.get("type") if isinstance(block, Mapping) else None
         if kind == "text":
             yield str(block.get("text", ""))
         elif kind == "tool_result":
