@@ -9,7 +9,8 @@ import pytest
 
 EXPORTS = {
     "dissonance.experiments": """
-        Experiment NAMES Params Progress Result Size experiments find report_of run_experiments
+        Changes Experiment NAMES Params Piece Progress Result Size changes experiments find play report_of
+        run_experiments
     """,
     "dissonance.faults": """
         At BatteryPlan Contradict ContradictoryAnswers CorruptNumber Crash CutStream DelegateAgain Disconnect

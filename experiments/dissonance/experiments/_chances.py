@@ -6,8 +6,9 @@ Whether a judge rejects, an agent hands over, or how many children a lead has is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -47,11 +48,10 @@ class Law:
     hold: Callable[[Sequence[float]], list[Held]]
 
 
-def laws(retries: Sequence[tuple[float, int]], trees: Sequence[tuple[float, int]]) -> Iterator[Law]:
+@cache
+def laws(retries: tuple[tuple[float, int], ...], trees: tuple[tuple[float, int], ...]) -> tuple[Law, ...]:
     """The laws to be sampled: retries by (rejection, attempts), trees by (mean children, depth), and hand-overs."""
-    yield from (_retry(rejection, attempts) for rejection, attempts in retries)
-    yield from (_tree(mean, depth) for mean, depth in trees)
-    yield _circle()
+    return (*(_retry(*each) for each in retries), *(_tree(*each) for each in trees), _circle())
 
 
 # --- retries: a judge that rejects with probability f, at most m attempts ----------------------

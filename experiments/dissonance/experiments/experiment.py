@@ -7,7 +7,7 @@ name, and ``script`` runs it from the command line.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
@@ -17,17 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dissonance.harness.errors import BadInput
 from dissonance.reports import Download, Finding, Section
 
+from .journal import Journal
 from .oracles import Held
+from .pieces import Piece, Progress, play, quiet
 
 __all__ = ["Experiment", "Params", "Progress", "Result", "Size", "quiet"]
 
 Size: TypeAlias = Literal["quick", "default", "full"]
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with ``(done, total)`` after each run."""
-
-
-def quiet(done: int, total: int) -> None:
-    """A progress that tells nobody."""
 
 
 class Params(BaseModel):
@@ -66,8 +62,16 @@ class Experiment(ABC, Generic[P, R]):
         """The parameters of this size."""
 
     @abstractmethod
-    def run(self, params: P, progress: Progress = quiet) -> R:
-        """Make all runs."""
+    def pieces(self, params: P) -> Sequence[Piece]:
+        """All runs, in pieces that are independent of each other (see ``pieces``)."""
+
+    @abstractmethod
+    def gather(self, params: P, measured: Sequence[Any]) -> R:
+        """The result, from what each piece measured, in their order."""
+
+    def run(self, params: P, progress: Progress = quiet, *, workers: int = 1, journal: Journal | None = None) -> R:
+        """Make all runs: equal parameters give equal results, whatever the number of ``workers`` (processes)."""
+        return self.gather(params, play(self.pieces(params), progress=progress, workers=workers, journal=journal))
 
     @abstractmethod
     def section(self, result: R) -> Section:

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import pandas as pd
 
-from dissonance.harness import Gullible, Limits, Run, run
+from dissonance.harness import Gullible, History, Limits, Run, run
 from dissonance.reports import (
     Download,
     Finding,
@@ -45,11 +45,12 @@ from ._loop_page import (
     unguarded,
     worst_run,
 )
-from ._loops import ALL, CONTROLS, LOOPS, NONE, Loop, controls, task_of
+from ._loops import ALL, CONTROLS, LOOPS, NONE, controls, task_of
 from ._models import Counting, Unsteady
 from ._termination import Settings, Termination
-from .experiment import Experiment, Progress, Size, quiet
+from .experiment import Experiment, Size
 from .oracles import Held, held_exact
+from .pieces import Piece
 
 __all__ = ["EXPERIMENT", "LoopTermination", "Settings", "Termination"]
 
@@ -70,28 +71,20 @@ class LoopTermination(Experiment[Settings, Termination]):
             return Settings(seeds=20, samples=1000, trees=((2, 6), (1.5, 8), (0.8, 10)))
         return Settings()
 
-    def run(self, params: Settings, progress: Progress = quiet) -> Termination:
-        """All runs, one after the other: the arms, then the samples."""
-        arms, sampled = list(_arms(params)), list(laws(params.retries, params.trees))
-        total = len(arms) + params.samples * len(sampled)
-        numbers = iter(range(1, total + 1))
-        rows, runaways = [], {}
-        for arm in arms:
-            made = arm.run(params)
-            rows.append(arm.row(made))
-            if arm.shown:
-                runaways[arm.loop.name] = made.history
-            progress(next(numbers), total)
+    def pieces(self, params: Settings) -> list[Piece]:
+        """The arms, then the samples."""
+        return [*_arms(params), *_draws(params)]
+
+    def gather(self, params: Settings, measured: Sequence[Any]) -> Termination:
+        """A row an arm, the histories of the runaways, and each law's samples against its closed form."""
+        arms = list(_arms(params))
+        rows = [row for row, _ in measured[: len(arms)]]
+        kept = {arm.loop: history for arm, (_, history) in zip(arms, measured, strict=False) if history is not None}
+        figures = measured[len(arms) :]
         held = [_exact_budget(params, rows)]
-        for law in sampled:
-            figures = []
-            for seed in range(params.samples):
-                figures.append(law.sample(seed))
-                progress(next(numbers), total)
-            held += law.hold(figures)
-        return Termination(
-            table=pd.DataFrame(rows), held=held, settings=params, runaways=runaways, sampled=total - len(arms)
-        )
+        for place, law in enumerate(laws(params.retries, params.trees)):
+            held += law.hold(figures[place * params.samples : (place + 1) * params.samples])
+        return Termination(table=pd.DataFrame(rows), held=held, settings=params, runaways=kept, sampled=len(figures))
 
     def findings(self, result: Termination) -> list[Finding]:
         """What each control is worth, whether honest work was cut, and whether the figures can be trusted."""
@@ -133,39 +126,49 @@ class LoopTermination(Experiment[Settings, Termination]):
 # --- the runs ---------------------------------------------------------------------------------
 
 
+_Row: TypeAlias = dict[str, str | int | float | bool]
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Arm:
-    loop: Loop
+    loop: str
     control: str
     faulty: bool
     seed: int
+    params: Settings
 
     @property
     def shown(self) -> bool:
         """Whether its history is kept for the figures."""
         return self.faulty and self.control == NONE and self.seed == 0
 
-    def run(self, params: Settings) -> Run:
+    def __call__(self) -> tuple[_Row, History | None]:
+        made = self._run()
+        return self._row(made), made.history if self.shown else None
+
+    def _run(self) -> Run:
+        loop = next(each for each in LOOPS if each.name == self.loop)
+        params = self.params
         guards = controls(params.steps, params.repeats, params.patience)[self.control]
         return run(
-            lambda: self.loop.build(guards),
+            lambda: loop.build(guards),
             task_of(self.seed),
-            plan=self.loop.plan if self.faulty else None,
+            plan=loop.plan if self.faulty else None,
             model=Unsteady(Counting(Gullible()), self.seed, params.seconds_per_call, params.spread),
             seed=self.seed,
-            limits=self._limits(params),
+            limits=self._limits(),
             baseline=False,
             store=None,
         )
 
-    def _limits(self, params: Settings) -> Limits:
+    def _limits(self) -> Limits:
         """Only the time ends an unguarded run; under a control, ten times the budget is watched."""
-        watched = 1_000_000 if self.control == NONE else 10 * params.steps
-        return Limits(calls=watched, seconds=params.minutes * 60, tokens=10**10, usd=10**6, real_seconds=600)
+        watched = 1_000_000 if self.control == NONE else 10 * self.params.steps
+        return Limits(calls=watched, seconds=self.params.minutes * 60, tokens=10**10, usd=10**6, real_seconds=600)
 
-    def row(self, made: Run) -> dict[str, str | int | float | bool]:
+    def _row(self, made: Run) -> _Row:
         return {
-            "loop": self.loop.name,
+            "loop": self.loop,
             "control": self.control,
             "faulty": self.faulty,
             "seed": self.seed,
@@ -187,7 +190,26 @@ def _arms(params: Settings) -> Iterator[_Arm]:
         for control in CONTROLS:
             for faulty in (False, True):
                 for seed in range(params.seeds):
-                    yield _Arm(loop=loop, control=control, faulty=faulty, seed=seed)
+                    yield _Arm(loop=loop.name, control=control, faulty=faulty, seed=seed, params=params)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Draw:
+    """One sample of the law at this place among ``laws(retries, trees)``."""
+
+    retries: tuple[tuple[float, int], ...]
+    trees: tuple[tuple[float, int], ...]
+    place: int
+    seed: int
+
+    def __call__(self) -> float:
+        return laws(self.retries, self.trees)[self.place].sample(self.seed)
+
+
+def _draws(params: Settings) -> Iterator[_Draw]:
+    for place in range(len(laws(params.retries, params.trees))):
+        for seed in range(params.samples):
+            yield _Draw(retries=params.retries, trees=params.trees, place=place, seed=seed)
 
 
 def _last_step(made: Run) -> int:

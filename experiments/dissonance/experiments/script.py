@@ -5,14 +5,20 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from dissonance.harness.checks.verdict import Status
 from dissonance.harness.errors import BadInput
 from dissonance.reports import DEFAULT_FOLDER, Finding, Report, environment, write_report
 
-from .experiment import Experiment, Params, Progress, Result, Size, quiet
+from .experiment import Experiment, Params, Result, Size
+from .journal import Journal
+from .pieces import Progress, quiet
+from .settings import Changes
+from .settings import changes as changed
 
 __all__ = ["main", "report_of", "run_experiments"]
 
@@ -25,18 +31,34 @@ def run_experiments(
     out: str | Path = DEFAULT_FOLDER,
     size: Size = "default",
     seeds: int | None = None,
+    changes: Changes = MappingProxyType({}),
+    workers: int = 1,
     progress: Callable[[str], Progress] = lambda name: quiet,
 ) -> Path:
     """Run these experiments and write one report; the path of its page.
 
-    ``progress(name)`` gives the callback for the runs of that experiment. Nothing is written before
-    all have ended. :raises BadInput: nothing is chosen, a parameter is out of range, or ``out`` can't be written.
+    ``changes`` are parameters by experiment. ``workers`` is the number of processes; the figures do not
+    depend on it. ``progress(name)`` gives the callback for the pieces of that experiment. An interrupted
+    call that is made again goes on where it was: what has ended is kept in ``out`` until the report stands.
+
+    :raises BadInput: nothing is chosen, a parameter is out of range, or ``out`` can't be written.
     """
     if not chosen:
         raise BadInput("no experiment is chosen: name one, or leave the names out for all")
-    planned = [(experiment, experiment.params(size, seeds=seeds)) for experiment in chosen]
-    results = [(one, params, one.run(params, progress(one.name))) for one, params in planned]
-    return write_report(report_of(results), out)
+    if workers < 1:
+        raise BadInput(f"workers={workers!r}: give 1 or more")
+    planned = [(one, one.params(size, **({"seeds": seeds} | dict(changes.get(one.name, {}))))) for one in chosen]
+    results, journals = [], []
+    for one, params in planned:
+        with Journal(Path(out) / ".unfinished" / f"{one.name}.journal") as journal:
+            results.append((one, params, one.run(params, progress(one.name), workers=workers, journal=journal)))
+        journals.append(journal)
+    page = write_report(report_of(results), out)
+    for journal in journals:
+        journal.remove()
+    with suppress(OSError):  # of another call, which is not finished
+        (Path(out) / ".unfinished").rmdir()
+    return page
 
 
 def report_of(results: Sequence[tuple[Experiment[Any, Any], Params, Result]]) -> Report:
@@ -64,11 +86,20 @@ def main(experiment: Experiment[Any, Any], arguments: Sequence[str] | None = Non
     size.add_argument("--quick", dest="size", action="store_const", const="quick", default="default")
     size.add_argument("--full", dest="size", action="store_const", const="full")
     parser.add_argument("--seeds", type=int, help="runs of each arm")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a parameter")
+    parser.add_argument("--params", type=Path, metavar="FILE", help="a TOML file of parameters")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default: %(default)s)")
     parser.add_argument("--out", default=str(DEFAULT_FOLDER), help="folder of the report (default: %(default)s)")
     given = parser.parse_args(arguments)
     try:
         page = run_experiments(
-            [experiment], out=given.out, size=given.size, seeds=given.seeds, progress=lambda name: _show
+            [experiment],
+            out=given.out,
+            size=given.size,
+            seeds=given.seeds,
+            changes=changed([experiment.name], given.set, given.params),
+            workers=given.jobs,
+            progress=lambda name: _show,
         )
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)

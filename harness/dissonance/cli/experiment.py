@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dissonance.experiments import Progress, Size, experiments, find, run_experiments
+from dissonance.experiments import Progress, Size, changes, experiments, find, run_experiments
 
 from .inputs import check_out
 from .progress import metering
@@ -16,10 +18,29 @@ from .proof import tables_that_differ
 from .results import EXIT, shown_path
 from .show import show_proof, show_report
 
-__all__ = ["run_named"]
+__all__ = ["Chosen", "run_named"]
 
 
-def run_named(names: Sequence[str], out: Path, size: Size, seeds: int | None, prove: bool = False) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """What the command line says of a run of experiments. ``assignments`` are ``NAME=VALUE``, ``params`` a TOML file."""
+
+    size: Size = "default"
+    seeds: int | None = None
+    assignments: Sequence[str] = ()
+    params: Path | None = None
+    jobs: int | None = None
+
+    def arguments(self) -> list[str]:
+        """The same as command line options, but for the number of processes, on which no figure depends."""
+        sized = [] if self.size == "default" else [f"--{self.size}"]
+        seeded = [] if self.seeds is None else ["--seeds", str(self.seeds)]
+        changed = [part for each in self.assignments for part in ("--set", each)]
+        filed = [] if self.params is None else ["--params", str(self.params.absolute())]
+        return [*sized, *seeded, *changed, *filed]
+
+
+def run_named(names: Sequence[str], out: Path, how: Chosen, prove: bool = False) -> int:
     """Run these experiments (default: all) and write one report; the exit code.
 
     ``prove``: once more in a second process, in which strings hash otherwise; *unknown* where a table differs.
@@ -28,23 +49,22 @@ def run_named(names: Sequence[str], out: Path, size: Size, seeds: int | None, pr
     """
     chosen = [find(name) for name in dict.fromkeys(names)] or list(experiments())
     check_out(out)
+    changed = changes([one.name for one in chosen], how.assignments, how.params)
+    jobs = how.jobs or os.cpu_count() or 1
     with ExitStack() as stack:
 
         def progress(name: str) -> Progress:
             stack.close()
             return stack.enter_context(metering(name)).at
 
-        page = run_experiments(chosen, out=out, size=size, seeds=seeds, progress=progress)
+        page = run_experiments(
+            chosen, out=out, size=how.size, seeds=how.seeds, changes=changed, workers=jobs, progress=progress
+        )
     found = _manifest(page)
     show_report(shown_path(page), [(each["status"], each["sentence"]) for each in found["findings"]])
     if prove:
-        return _proof(page, [*names, *_options(size, seeds)], EXIT[found["status"]])
+        return _proof(page, [*names, *how.arguments()], EXIT[found["status"]])
     return EXIT[found["status"]]
-
-
-def _options(size: Size, seeds: int | None) -> list[str]:
-    sized = [] if size == "default" else [f"--{size}"]
-    return sized if seeds is None else [*sized, "--seeds", str(seeds)]
 
 
 def _proof(page: Path, arguments: Sequence[str], code: int) -> int:

@@ -49,14 +49,26 @@ def run(
     quick: Annotated[bool, typer.Option("--quick", help="Few seeds: a look.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Many seeds: narrow intervals.")] = False,
     seeds: Annotated[int | None, typer.Option(help="Runs of each arm.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter of an experiment.")
+    ] = None,
+    params: Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file of parameters.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes (default: one for each core).")] = None,
     prove: _Prove = False,
 ) -> int:
     """Run experiments and write one report."""
     if quick and full:
         raise typer.BadParameter("--quick and --full are both given; give one of them")
-    from .experiment import run_named
+    from .experiment import Chosen, run_named
 
-    return run_named(experiments or [], out, "quick" if quick else "full" if full else "default", seeds, prove)
+    how = Chosen(
+        size="quick" if quick else "full" if full else "default",
+        seeds=seeds,
+        assignments=changes or (),
+        params=params,
+        jobs=jobs,
+    )
+    return run_named(experiments or [], out, how, prove)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""A report on the disk: ``index.html``, ``figures/*.png``, ``tables/*.csv`` and ``report.json``.
+"""A report on the disk: ``index.html``, ``figures/*.png``, ``tables/*.csv`` and ``*.parquet``, ``report.json``.
 
 Everything is rendered before the first byte is written, each file arrives whole (written beside,
 then renamed), and ``index.html`` comes last. ``report.json`` lists the findings and the files, for
@@ -61,6 +61,7 @@ def _beside(report: Report) -> Iterator[tuple[str, bytes]]:
                 yield f"figures/{block.name}.png", to_png(block.figure)
             elif isinstance(block, Table):
                 yield f"tables/{block.name}.csv", block.frame.to_csv(index=False, lineterminator="\n").encode()
+                yield f"tables/{block.name}.parquet", block.frame.to_parquet(index=False)
 
 
 def _manifest(report: Report, files: list[str]) -> bytes:
@@ -90,7 +91,7 @@ def _listed(folder: Path) -> set[str]:
         names = json.loads((folder / _MANIFEST).read_bytes())["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return set()
-    ours = (("figures", ".png"), ("tables", ".csv"))
+    ours = (("figures", ".png"), ("tables", ".csv"), ("tables", ".parquet"))
     paths = [Path(name) for name in names if isinstance(name, str)]
     return {path.as_posix() for path in paths if len(path.parts) == 2 and (path.parts[0], path.suffix) in ours}
 
