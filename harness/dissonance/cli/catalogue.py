@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from dissonance.harness.checks.verdict import Check
 
@@ -36,9 +36,10 @@ def entries(kind: Kind) -> list[Entry]:
 
 
 def _faults() -> Iterator[Entry]:
-    from dissonance.faults import fault_types
+    from dissonance.faults import Family, fault_types
 
-    for name, fault in fault_types().items():
+    families = get_args(Family)
+    for name, fault in sorted(fault_types().items(), key=lambda each: families.index(each[1].family)):
         yield name, f"{fault.family}: {_first_line(fault)}"
 
 

@@ -210,8 +210,9 @@ class Exchange:
 
     def _answer(self, request: Request, call: Call) -> Delivery:
         self.process.reach(call, "call")
-        if not self.rules:
-            reply = complete(self._plain(request, call), call, self.seed)
+        refusal = None if call.endpoint == "models" else validate(request)
+        if not self.rules or refusal is not None:  # what the API cannot read is no call that a fault could be for
+            reply = complete(refusal or self._plain(request, call), call, self.seed)
             return _Recorded(self, call, reply, render(reply, call), ())
         fired: list[_Fired] = []
         seen, reply = self._on_request(request, call, fired)
@@ -221,12 +222,9 @@ class Exchange:
         return _Recorded(self, call, reply, performance, fired)
 
     def _plain(self, request: Request, call: Call) -> Reply:
-        """What comes back without any fault. An altered call is what the model sees of a request that the API took."""
+        """What comes back to a valid request, or to what a fault has made of it for the model to see."""
         if call.endpoint == "models":
             return models_reply(request)
-        refusal = validate(request)
-        if refusal is not None:
-            return refusal
         if call.endpoint == "count_tokens":
             return Reply(body={"input_tokens": call.tokens})
         return over_window(call.tokens, call.model) or self.model.reply(call, self.recorder.history)
