@@ -30,7 +30,7 @@ _SCRIPT = "Mend the workflow, or answer for the model with dissonance.harness.Sc
 def judge(run: Run, check: Check) -> Verdict:
     """The check's verdict, or *unknown* where there is a reason not to believe it."""
     verdict = asked(run, check)
-    doubt = _vacuous(run, verdict) or (_doubt(run, check, verdict) if run.plan else None)
+    doubt = (_doubt(run, check, verdict) if run.plan else None) or _vacuous(run, verdict)
     if doubt is not None:
         reason, advice = doubt
         return replace(verdict, status="unknown", reason=reason, next=advice, evidence=())
