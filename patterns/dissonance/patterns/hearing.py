@@ -61,7 +61,7 @@ class Hearing:
         self.store.notified(request.id)
 
     async def _hear(self, human: Human, request: HumanRequest, ask: Ask, answered: asyncio.Event) -> HumanAnswer:
-        asking = asyncio.ensure_future(human.ask(request))
+        asking = asyncio.ensure_future(_put(human, request))
         waiting = asyncio.ensure_future(answered.wait())
         pause = 1.0
         try:
@@ -69,9 +69,8 @@ class Hearing:
                 left = self.store.seconds_left(ask)
                 seconds = pause if left is None else min(pause, max(left, 0.001))
                 await asyncio.wait((asking, waiting), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-                if asking.done() and not answered.is_set():
-                    assert request.submit is not None
-                    await request.submit(asking.result())
+                if asking.done():
+                    asking.result()  # raises what the human raised
                 pause *= _GROWTH
             return decision
         finally:
@@ -84,3 +83,9 @@ class Hearing:
         submitted = self.store.answer(ask, said)
         log.answered(self.gate, ask, said, counts=submitted.counts)
         return submitted
+
+
+async def _put(human: Human, request: HumanRequest) -> None:
+    """Ask, and submit the answer in the same breath, so that no other gets between."""
+    assert request.submit is not None
+    await request.submit(await human.ask(request))
