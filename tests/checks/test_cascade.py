@@ -90,6 +90,16 @@ def test_a_round_trip_is_two_hops() -> None:
     assert depths(story.trace()) == [("a", 0), ("judge", 1), ("a", 2)]
 
 
+def test_where_it_is_planted_again_it_is_a_source_that_has_read_the_other() -> None:
+    story = Story()
+    call = story.tape.call("b", FALSE)
+    story.tape.fault(call, after=FALSE, claims=[CLAIM])
+    story.tape.reply(call, FALSE, reached=("r1",))
+    found = story.trace(FALSE)
+    assert depths(found) == [("a", 0), ("b", 0)]
+    assert (found.exposed, found.stops, found.secondary) == (0, (), None)
+
+
 def test_new_words_come_from_the_latest_infected_reply() -> None:
     story = Story().turn("b", FALSE, FALSE).turn("c", "In 2023 ACME sold 4.2 million units, it is said.", "Ah.")
     assert depths(story.trace())[-1] == ("c", 2)

@@ -115,12 +115,11 @@ def _nobody(trace: Cascade) -> tuple[str, str]:
 
 def _told(trace: Cascade) -> str:
     """The figures, in a line."""
-    passed = sum(each.infected for each in trace.calls if each.parents)
+    passed = sum(each.infected for each in trace.readers)
     where = f" ({trace.deepest})" if trace.deepest is not None and trace.depth else ""
-    parts = [
-        f"claim {trace.claim!r} went {trace.depth} deep{where}, to {plural(trace.breadth, 'agent')}",
-        f"{share(passed, trace.exposed)} of the calls that read it passed it on",
-    ]
+    parts = [f"claim {trace.claim!r} went {trace.depth} deep{where}, to {plural(trace.breadth, 'agent')}"]
+    if trace.exposed:
+        parts.append(f"{share(passed, trace.exposed)} of the calls that read it passed it on")
     if trace.secondary is not None:
         parts.append(f"{trace.secondary:.2f} new infections each")
     if trace.amplification > 1:

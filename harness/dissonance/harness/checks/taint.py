@@ -40,7 +40,7 @@ class Tainted:
     """A call that the claim reached.
 
     ``call`` and ``reply`` are event ids; ``ordinal`` counts the agent's calls. ``depth`` as the module
-    says; ``parents`` are the calls whose replies brought it, the nearest first. ``infected``: its reply
+    says; ``parents`` are the calls whose replies brought it, the nearest first; ``planted``: a fault did, here. ``infected``: its reply
     holds the claim, in ``copies`` sentences. ``cut``: its reply ended at ``max_tokens``. ``stopped``
     says by what the claim stopped here: ``corrected`` (the reply says the other twin), ``not passed
     on``, ``cut at max_tokens``, ``not answered``, ``guard NAME``, ``unread`` (nobody got the reply); None
@@ -53,6 +53,7 @@ class Tainted:
     ordinal: int
     depth: int
     parents: tuple[int, ...] = ()
+    planted: bool = False
     infected: bool
     copies: int = 0
     cut: bool = False
@@ -93,6 +94,11 @@ class Cascade:
     lower_bound: bool
 
     @property
+    def readers(self) -> tuple[Tainted, ...]:
+        """The exposed calls: those that another agent's reply brought it to, and no fault."""
+        return tuple(each for each in self.calls if each.parents and not each.planted)
+
+    @property
     def stops(self) -> tuple[Tainted, ...]:
         """The calls at which it stopped."""
         return tuple(each for each in self.calls if each.stopped is not None)
@@ -100,7 +106,7 @@ class Cascade:
     @property
     def survival(self) -> float | None:
         """The share of exposed calls that passed it on; None where none was exposed."""
-        passed = sum(each.infected for each in self.calls if each.parents)
+        passed = sum(each.infected for each in self.readers)
         return passed / self.exposed if self.exposed else None
 
     @property
@@ -175,7 +181,7 @@ class _Trace:
         source = call.id in self._sources
         if not held and not source:
             return None
-        parents = [] if source else self._parents(call, held)
+        parents = self._parents(call, held) if held else []
         depth = 0 if source else self._depth(call, parents)
         reply = self._reading.reply_to(call.id)
         said = self._reading.said(reply) if good(reply) else ""
@@ -191,6 +197,7 @@ class _Trace:
             ordinal=call.ordinal,
             depth=depth,
             parents=tuple(each.call for each in parents),
+            planted=source,
             infected=bool(copies),
             copies=copies,
             cut=reply is not None and reply.stop_reason == "max_tokens",
@@ -330,7 +337,7 @@ def _summed(run: Run, claim: Claim, twin: Twin, faults: Sequence[FaultFired], tr
         calls=calls,
         depth=max((each.depth for each in infected), default=0),
         breadth=len({each.agent for each in infected}),
-        exposed=sum(bool(each.parents) for each in calls),
+        exposed=sum(bool(each.parents) and not each.planted for each in calls),
         infected=len(infected),
         secondary=_secondary(calls),
         amplification=infected[-1].copies / infected[0].copies if infected else 0.0,
@@ -343,7 +350,7 @@ def _summed(run: Run, claim: Claim, twin: Twin, faults: Sequence[FaultFired], tr
 
 def _secondary(calls: Sequence[Tainted]) -> float | None:
     """By generations, since which of several replies that say the same was read cannot always be told."""
-    readers = [each for each in calls if each.parents]
+    readers = [each for each in calls if each.parents and not each.planted]
     read = {each.depth - 1 for each in readers}
     spreaders = sum(each.infected and each.depth in read for each in calls)
     return sum(each.infected for each in readers) / spreaders if spreaders else None
