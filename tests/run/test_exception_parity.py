@@ -211,3 +211,28 @@ def test_tool_json_cut_short_gives_an_empty_input(way: str) -> None:
     done = played(STREAMS[way], Answers(cut))
     assert seen(done) == Seen(None, 1)
     assert done.result.content[0].input == {}
+
+
+START = """\
+event: message_start
+data: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],\
+"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}}
+
+event: content_block_start
+data: {"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}
+
+"""
+DELTA = """\
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{]"}}
+
+"""
+
+
+@pytest.mark.parametrize("way", STREAMS)
+@pytest.mark.parametrize(
+    ("events", "error"), [(START + DELTA, ValueError), (DELTA, AssertionError)], ids=["malformed", "no start"]
+)
+def test_events_that_no_api_sends_leak_what_they_break(way: str, events: str, error: type[Exception]) -> None:
+    done = played(STREAMS[way], Answers(Reply(body=events.encode(), headers={"content-type": "text/event-stream"})))
+    assert seen(done) == Seen(error, 1)

@@ -17,7 +17,7 @@ import pytest
 from anthropic import Anthropic, AsyncAnthropic
 from doubles import Says, request
 
-from dissonance.harness import Run, routes, run
+from dissonance.harness import Reply, Run, routes, run, tool_use
 
 HEADERS = {"anthropic-version": "2026-10-21", "authorization": "Bearer k"}
 API = "https://api.anthropic.com/v1/messages"
@@ -97,27 +97,45 @@ def test_an_unknown_path_is_a_404_that_names_it() -> None:
     }
 
 
-def test_tool_runner_falls_back_from_message_threads() -> None:
+def search(query: str) -> str:
+    """Search the handbook."""
+    return f"nothing about {query}"
+
+
+async def search_later(query: str) -> str:
+    """Search the handbook."""
+    return search(query)
+
+
+class UsesTheToolTwiceAtOnce(Says):
+    def reply(self, call: Any, past: Any) -> Reply:
+        results = [block for block in call.messages[-1]["content"] if isinstance(block, dict)]
+        if results:
+            return Reply.say(" ".join(str(block["content"]) for block in results))
+        return Reply.use(*(tool_use(call.tools[0]["name"], {"query": metal}) for metal in ("tin", "zinc")))
+
+
+def run_tools() -> Any:
+    runner = Anthropic(api_key="k").beta.messages.tool_runner(**request(tools=[anthropic.beta_tool(search)]))
+    return runner.until_done()
+
+
+def run_tools_streamed() -> Any:
+    tools = [anthropic.beta_tool(search)]
+    runner = Anthropic(api_key="k").beta.messages.tool_runner(**request(tools=tools), stream=True)
+    return [stream.get_final_message() for stream in runner][-1]
+
+
+async def run_tools_async() -> Any:
+    tools = [anthropic.beta_async_tool(search_later)]
+    return await AsyncAnthropic(api_key="k").beta.messages.tool_runner(**request(tools=tools)).until_done()
+
+
+@pytest.mark.parametrize("ask", [run_tools, run_tools_streamed, run_tools_async])
+def test_tool_runner_falls_back_from_message_threads(ask: Any) -> None:
     """It asks for a thread first; the refusal costs no ordinal, and the whole conversation follows."""
-
-    @anthropic.beta_tool
-    def search(query: str) -> str:
-        """Search the handbook."""
-        return f"nothing about {query}"
-
-    class UsesTheToolOnce(Says):
-        def reply(self, call: Any, past: Any) -> Any:
-            from dissonance.harness import Reply, tool_use
-
-            used = any(message["role"] == "assistant" for message in call.messages)
-            return Reply.say("Done.") if used else Reply.use(tool_use("search", {"query": "tin"}))
-
-    def ask() -> Any:
-        runner = Anthropic(api_key="k").beta.messages.tool_runner(**request(tools=[search]))
-        return runner.until_done().content[0].text
-
-    done = run(lambda: ask(), model=UsesTheToolOnce(), store=None)
-    assert (done.error, done.result) == (None, "Done.")
+    done = run(lambda: ask(), model=UsesTheToolTwiceAtOnce(), store=None)
+    assert (done.error_text, done.result.content[0].text) == (None, "nothing about tin nothing about zinc")
     assert [(call.ordinal, len(call.messages)) for call in done.history.calls()] == [(1, 1), (2, 3)]
 
 

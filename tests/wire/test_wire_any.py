@@ -76,7 +76,7 @@ def check(response: httpx2.Response) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(
     bodies=st.lists(BODIES, min_size=1, max_size=8),
     path=st.sampled_from(["/v1/messages", "/v1/messages/count_tokens"]),
