@@ -108,11 +108,11 @@ class Profile(BaseModel):
         pytest.param("Founded in the year 1987, based in OSLO", "", id="agrees, in other words"),
         pytest.param("It is good.", "", id="states no critical fact"),
         pytest.param(
-            "Founded in 1989.", "founded: the output says '1989', the source '1987'", id="contradicts the table"
+            "Founded in 1989.", "founded: the source says '1987', the output something else", id="contradicts the table"
         ),
         pytest.param(
             "Founded in 1987. Others say it was founded in 1989.",
-            "founded: the output says '1989', the source '1987'",
+            "founded: the source says '1987', the output something else",
             id="right once and wrong once",
         ),
     ],
@@ -136,13 +136,13 @@ def test_typed_output_is_held_against_any_source(source: Any) -> None:
     grounding = Grounding(fields, source)
     good, bad = (asyncio.run(grounding.verify("", Profile(founded=year, city="Oslo"))) for year in (1987, 1989))
     assert (good.passed, good.sources) == (True, (Source("founded", verified=True), Source("city", verified=True)))
-    assert bad.feedback == "founded: the output says '1989', the source '1987'"
+    assert bad.feedback == "founded: the source says '1987', the output something else"
 
 
 @pytest.mark.parametrize("unknown", [False, True])
 def test_a_fact_that_the_source_does_not_know(unknown: bool) -> None:
     signal = asyncio.run(Grounding(PATTERNS, {}, unknown=unknown).verify("", "Founded in 1987."))
-    said = "" if unknown else "founded: nothing is known of it outside, so '1987' has no ground"
+    said = "" if unknown else "founded: nothing is known of it outside, so the output must not state it"
     assert (signal.passed, signal.feedback) == (unknown, said)
 
 

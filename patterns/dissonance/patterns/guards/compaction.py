@@ -34,22 +34,35 @@ class Compaction:
         tail = _tail(messages, self.keep)
         first = text_of(messages[:1])
         old = text_of(messages[1:tail])
-        if len(first.encode()) > limit // 2:
+        if _size(first) > limit // 2:
             first, old = f"{first[:_ENDS]}\n[…]\n{first[-_ENDS:]}", f"{first}\n\n{old}"
-        summaries, usage = [], NO_USAGE
-        for piece in pieces_of(old, self.room):
-            prompt = f"<record>\n{piece}\n</record>\n\nShorten this record."
-            answer = await self.compactor.ask(question.client, prompt)
-            summaries.append(answer.text)
-            usage += answer.usage
+        summary, usage = await self._shortened(question, old, limit)
         parts = [first]
         if self.pinned:
             parts.append("<pinned>\n" + "\n".join(self.pinned) + "\n</pinned>")
-        parts.append(
-            "<summary>\n" + "\n".join(summaries) + "\n</summary>\nThe summary stands for what was said before."
-        )
+        parts.append(f"<summary>\n{summary}\n</summary>\nThe summary stands for what was said before.")
         beginning: MessageParam = {"role": "user", "content": "\n\n".join(parts)}
         return (beginning, *messages[tail:]), usage
+
+    async def _shortened(self, question: Question, text: str, limit: int) -> tuple[str, Usage]:
+        """A summary, piece by piece; a summary that is still too long is summarised again, while that helps."""
+        usage = NO_USAGE
+        while True:
+            pieces = list(pieces_of(text, self.room))
+            words = max(50, limit // (4 * max(1, len(pieces))))
+            summaries = []
+            for piece in pieces:
+                prompt = f"<record>\n{piece}\n</record>\n\nShorten this record to at most {words} words."
+                answer = await self.compactor.ask(question.client, prompt)
+                summaries.append(answer.text)
+                usage += answer.usage
+            before, text = _size(text), "\n".join(summaries)
+            if _size(text) <= limit // 2 or _size(text) > 0.9 * before:
+                return text, usage
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _tail(messages: Sequence[MessageParam], keep: int) -> int:

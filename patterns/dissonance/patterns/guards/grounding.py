@@ -4,6 +4,8 @@
 * It costs a look-up for each critical fact.
 * It is silent about facts that you did not call critical. A fact that the source does not know counts as wrong, unless
   ``unknown`` is let pass; a source that is wrong itself makes wrong things right.
+
+Its feedback names the true value and never the false one, which a gullible reader would take up again.
 """
 
 from __future__ import annotations
@@ -59,11 +61,11 @@ class Grounding(OutputGuard):
             true = await self._true(fact)
             if true is None:
                 if not self.unknown:
-                    problems.append(f"{fact}: nothing is known of it outside, so {stated!r} has no ground")
+                    problems.append(f"{fact}: nothing is known of it outside, so the output must not state it")
             elif self.agree(stated, true):
                 found.append(Source(fact, verified=True))
             else:
-                problems.append(f"{fact}: the output says {stated!r}, the source {true!r}")
+                problems.append(f"{fact}: the source says {true!r}, the output something else")
         return Signal(not problems, "\n".join(problems), sources=tuple(dict.fromkeys(found)))
 
     def _stated(self, output: Any) -> list[tuple[str, str]]:
