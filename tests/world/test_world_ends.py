@@ -366,6 +366,7 @@ def state() -> dict[str, Any]:
         (queue, ("SimpleQueue", "time")),
         (pool_module, ("_global_shutdown_lock",)),
         (_thread, ("start_new_thread",)),
+        (os, ("fork", "system")),
     ):
         kept |= {f"{module.__name__}.{name}": vars(module)[name] for name in names}
     for kind, names in (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import multiprocessing
+import os
 import queue
 import re
 import subprocess
@@ -226,6 +228,29 @@ def test_a_child_process_is_waited_for_in_real_time(timeout: float | None) -> No
     played = succeed(lambda: subprocess.run([sys.executable, "-c", ""], timeout=timeout).returncode)
     assert (played.result, played.seconds < 1) == (0, True)
     assert escapes(played)[0] == f"child process {sys.executable!r}"
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("start", ["fork", "posix_spawn", "system", "spawn context"])
+def test_a_child_process_is_noted_however_it_is_started(start: str) -> None:
+    def workflow() -> None:
+        if start == "fork":
+            pid = os.fork()
+            if pid == 0:
+                os._exit(0)
+            os.waitpid(pid, 0)
+        elif start == "posix_spawn":
+            os.waitpid(os.posix_spawn("/bin/sh", ["sh", "-c", "exit"], {}), 0)
+        elif start == "system":
+            assert os.system("exit 0") == 0
+        else:
+            context = multiprocessing.get_context("spawn")
+            child = context.Process(target=int)
+            child.start()
+            child.join()
+
+    name = "multiprocessing" if start == "spawn context" else f"os.{start}"
+    assert f"child process {name!r}" in escapes(succeed(workflow))
 
 
 def test_an_asyncio_child_process() -> None:
