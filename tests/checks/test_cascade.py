@@ -185,7 +185,7 @@ def test_the_reason_has_the_figures() -> None:
     verdict = cascade(depth=0)(story.run())
     assert (verdict.status, verdict.evidence) == ("fail", (2, 4, 5, 6))
     assert verdict.reason == (
-        "claim 'c1' went 1 deep, more than 0; claim 'c1' went 1 deep (b's call 1), to 2 agents, 1 of 2 (50 %) of the "
+        "more than 0 deep: claim 'c1' went 1 deep (b's call 1), to 2 agents, 1 of 2 (50 %) of the "
         "calls that read it passed it on, 0.50 new infections each, stopped: corrected at c's call 1"
     )
 

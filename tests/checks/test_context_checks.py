@@ -91,6 +91,31 @@ def test_other_words_in_the_same_place_are_no_truncation() -> None:
     assert no_silent_truncation()(run_of(story(seen=seen))).status == "pass"
 
 
+RESULT = "Row 1: 40 units. " * 40
+
+
+@pytest.mark.parametrize(
+    ("left", "status"),
+    [
+        ("Error: the service answered 503", "pass"),
+        ("", "fail"),
+        ("[Old tool result content cleared]", "fail"),
+        (RESULT[:100] + "…", "fail"),
+        (RESULT[:100] + "…" + RESULT[-100:], "fail"),
+        (RESULT.replace("40 units", "9 units", 1), "pass"),
+    ],
+)
+def test_a_tool_result_that_is_wrong_is_another_matter_than_one_that_is_gone(left: str, status: str) -> None:
+    def result(text: str) -> Message:
+        return {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": text}]}
+
+    tape = Tape(("r1",))
+    call = tape.call("clerk", "Count.", said("Let me see."), result(RESULT))
+    tape.fault(call, after=request("Count.", said("Let me see."), result(left)), side="request")
+    tape.reply(call, "Done.", reached=("r1",))
+    assert no_silent_truncation()(run_of(tape.end())).status == status
+
+
 def test_a_fact_that_was_sent_and_not_seen_is_named() -> None:
     verdict = no_silent_truncation(facts=[FACT])(run_of(story(seen=request(*WHOLE[1:], system=SYSTEM))))
     assert "the fact 'The limit is 42 units.' was sent in writer's call 1, but reached no model" in verdict.reason

@@ -63,7 +63,7 @@ class cascade:
         if trace.background:
             doubt = (f"claim {trace.claim!r} stands in the fault-free run as well", "Plant another claim.")
         if doubt is None and (broken := self._broken(trace)):
-            return verdict(run, self.name, "fail", f"{broken}; {_told(trace)}", evidence)
+            return verdict(run, self.name, "fail", f"{broken}: {_told(trace)}", evidence)
         doubt = doubt or self._doubt(run, trace)
         if doubt is not None:
             return verdict(run, self.name, "unknown", doubt[0], evidence, doubt[1])
@@ -73,8 +73,8 @@ class cascade:
     def _broken(self, trace: Cascade) -> str:
         """What is not as it should be; empty where all is."""
         if self.depth is not None and trace.depth > self.depth:
-            return f"claim {trace.claim!r} went {trace.depth} deep, more than {self.depth}"
-        return f"claim {trace.claim!r} is in what was delivered" if self.output_clean and trace.output else ""
+            return f"more than {self.depth} deep"
+        return "in what was delivered" if self.output_clean and trace.output else ""
 
     def _doubt(self, run: Run, trace: Cascade) -> tuple[str, str] | None:
         told = _told(trace)

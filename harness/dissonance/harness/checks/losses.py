@@ -6,9 +6,11 @@ the request as sent, or as a fault left it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from os.path import commonprefix
 from typing import TYPE_CHECKING
 
 from dissonance.harness.claims import Claim
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Canaries", "Loss", "Losses", "losses"]
 
 _SHOWN = 40
+_TAKEN_OUT = re.compile(r"\b(?:cleared|removed|omitted|truncated|elided|summari[sz]ed)\b", re.IGNORECASE)
+_LEAST_KEPT, _LEAST_CUT = 0.9, 32
+"""Of what is left of a text cut in its middle, the share that is the text's own; and characters that are missing."""
 _LEAST_REPORTED = 0.8
 """Of its own estimate, what a live API must report as input to be held to have read all of it: estimates err."""
 
@@ -191,10 +196,14 @@ def _cut(eyes: _Eyes, call: CallSent) -> str | None:
 
 
 def _is_rest(rest: str, whole: str) -> bool:
-    """Whether it is what is left of a text: its beginning, its end or both, or a sign that it was taken out."""
-    kept = len(rest)
-    ends = rest[: kept // 3] == whole[: kept // 3] or rest[kept - kept // 3 :] == whole[len(whole) - kept // 3 :]
-    return rest in whole or (kept >= 3 and ends) or 4 * kept < len(whole)
+    """Whether it is what is left of a text: a part of it, its beginning and its end, or a sign that it was taken out.
+
+    A text that only says something else is none, such as a wrong figure or an error in a tool result's place.
+    """
+    if rest in whole or _TAKEN_OUT.search(rest):
+        return True
+    kept = len(commonprefix([rest, whole])) + len(commonprefix([rest[::-1], whole[::-1]]))
+    return kept >= _LEAST_KEPT * len(rest) and len(whole) - len(rest) >= _LEAST_CUT
 
 
 def _gap(eyes: _Eyes, call: CallSent, least: float) -> str | None:

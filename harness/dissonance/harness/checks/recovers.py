@@ -142,4 +142,5 @@ def _when(found: Recovery) -> str:
     over = found.over or 0.0
     if found.ended < over:
         return f"{number(over - found.ended)} s before the last fault was over"
-    return f"{number(found.ended - over)} s after the last fault"
+    later = number(found.ended - over)
+    return "as the last fault was over" if later == "0" else f"{later} s after the last fault"
