@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from os.path import commonprefix
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from dissonance.harness.claims import Claim
@@ -202,8 +202,13 @@ def _is_rest(rest: str, whole: str) -> bool:
     """
     if rest in whole or _TAKEN_OUT.search(rest):
         return True
-    kept = len(commonprefix([rest, whole])) + len(commonprefix([rest[::-1], whole[::-1]]))
+    kept = _alike(rest, whole) + _alike(rest[::-1], whole[::-1])
     return kept >= _LEAST_KEPT * len(rest) and len(whole) - len(rest) >= _LEAST_CUT
+
+
+def _alike(a: str, b: str) -> int:
+    """How many characters two texts begin alike with."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
 
 
 def _gap(eyes: _Eyes, call: CallSent, least: float) -> str | None:
