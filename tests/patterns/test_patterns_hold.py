@@ -36,6 +36,7 @@ from dissonance.patterns import (
     Agent,
     CircuitBreaker,
     CitationGate,
+    CrossCheck,
     CycleDetector,
     DollarBudget,
     EscalationPolicy,
@@ -55,7 +56,9 @@ from dissonance.patterns import (
     chain,
     contains,
     fan_out,
+    merger,
     solo,
+    splitter,
     supervise,
 )
 
@@ -368,3 +371,54 @@ def test_on_it_holds(name: str) -> None:
     ran = played(row.build, row.guards, row.rules)
     assert any(count.fired for count in ran.faults.values()), "a guard may keep a second fault from firing, not all"
     assert row.on(ran), (ran.outcome, ran.stopped_by, ran.calls, ran.seconds, ran.usd, ran.result)
+
+
+# --- the parts, under the default model -----------------------------------------------------------
+
+
+def founded(company: str) -> str:
+    """Look the year up in which a company was founded."""
+    return f"{company} was founded in 1987."
+
+
+def staff(company: str) -> str:
+    """Look up how many people a company employs."""
+    return f"{company} has 1,200 staff."
+
+
+class Profile(BaseModel):
+    summary: str
+
+
+def test_an_agent_with_tools_and_a_schema_under_the_default_model() -> None:
+    clerk = Agent("clerk", "Use the tools in parallel, then answer.", tools=(founded, staff))
+    ran = run(
+        lambda: solo(AsyncAnthropic(api_key="simulated"), clerk, Profile), "Profile ACME.", baseline=False, store=None
+    )
+    assert isinstance(ran.result.output, Profile)
+    assert "1,200" in ran.result.output.summary and "1987" in ran.result.output.summary
+    assert [source.ref.partition("(")[0] for source in ran.result.provenance.sources] == ["founded", "staff"]
+    assert ran.calls == 2, "both tools were asked for in one turn"
+
+
+def test_agents_split_and_merge_under_the_default_model() -> None:
+    def build() -> Workflow:
+        client = AsyncAnthropic(api_key="simulated")
+        return fan_out(
+            solo(client, agent("researcher")),
+            split=splitter(client, agent("planner"), at_most=5),
+            reduce=merger(client, agent("editor")),
+        )
+
+    ran = run(build, TASK, baseline=False, store=None)
+    assert (ran.outcome, ran.result.finished, ran.result.gaps) == ("completed", True, ())
+    assert "1987" in ran.result.output
+
+
+def test_a_cross_check_under_the_default_model() -> None:
+    def build() -> Workflow:
+        client = AsyncAnthropic(api_key="simulated")
+        return solo(client, agent("writer"), guards=[CrossCheck(client)])
+
+    ran = run(build, TASK, baseline=False, store=None)
+    assert (ran.result.finished, ran.result.provenance.verified_by, ran.calls) == (True, ("cross_check",), 2)

@@ -150,8 +150,7 @@ def test_a_fact_that_the_source_does_not_know(unknown: bool) -> None:
 
 
 def verdicts(*supported: bool) -> str:
-    listed = [{"claim": number, "supported": each, "why": "w"} for number, each in enumerate(supported, 1)]
-    return json.dumps({"verdicts": listed})
+    return json.dumps({f"claim_{n}": {"supported": each, "why": "w"} for n, each in enumerate(supported, 1)})
 
 
 OUTPUT = "My reasoning is long. Founded in 1987. It has 7 staff."
@@ -162,7 +161,6 @@ OUTPUT = "My reasoning is long. Founded in 1987. It has 7 staff."
     [
         pytest.param(verdicts(True, True), "", id="both supported"),
         pytest.param(verdicts(True, False), "Not supported: It has 7 staff. (w)", id="one is not"),
-        pytest.param(verdicts(True), "Not supported: It has 7 staff.", id="no verdict is no support"),
     ],
 )
 def test_cross_check(wire: Wire, reply: str, feedback: str) -> None:
@@ -179,10 +177,19 @@ def test_the_checker_sees_the_claims_and_the_evidence_and_nothing_else(wire: Wir
     ]
 
 
-def test_a_checker_that_is_no_use_does_not_let_pass(wire: Wire) -> None:
-    signal = asyncio.run(CrossCheck(wire({"checker": [wire.say("", "refusal")]})).verify("", OUTPUT))
-    assert signal.feedback.startswith("The cross-check gave no usable answer: the reply to agent 'checker' is refused")
-    assert (signal.passed, signal.usage.calls) == (False, 1)
+@pytest.mark.parametrize(
+    ("reply", "damage", "calls"),
+    [
+        pytest.param({"content": [], "stop_reason": "refusal"}, "refused", 1, id="a refusal"),
+        pytest.param(verdicts(True), "unparsable", 2, id="a claim without a verdict"),
+    ],
+)
+def test_a_checker_that_is_no_use_does_not_let_pass(wire: Wire, reply: Any, damage: str, calls: int) -> None:
+    signal = asyncio.run(CrossCheck(wire({"checker": [reply] * 2})).verify("", OUTPUT))
+    assert signal.feedback.startswith(
+        f"The cross-check gave no usable answer: the reply to agent 'checker' is {damage}"
+    )
+    assert (signal.passed, signal.usage.calls) == (False, calls)
 
 
 def test_an_output_without_claims_is_not_asked_about(wire: Wire) -> None:

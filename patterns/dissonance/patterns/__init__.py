@@ -5,12 +5,15 @@ patterns nest: a pattern is a worker of another. This package knows nothing of t
 
 * ``Agent``: a role; ``DamagedReply`` is what it raises rather than pass damage on. ``solo`` makes it a pattern:
   its tools are run, its answer is typed and has a ``Provenance``.
+* ``chain``: stages over a typed state, each of which sees what it needs; kept in a store, it survives a kill.
+* ``fan_out``: independent branches at once, each in a box of time; what is missing is named.
 * ``supervise``: workers, a gate of deterministic checks and then a judge; accept, retry, reassign, escalate.
-* ``human_gate``: who may decide decides about an action, however long it takes, and it takes effect once.
-* ``debate``: agents judge independently and argue where they differ; dissent is kept.
+  ``serve`` feeds it, or any pattern, with tasks as they arrive.
 * ``delegate``: leads with their own people, tools and rules; each level sees its own.
+* ``debate``: agents judge independently and argue where they differ; dissent is kept.
+* ``human_gate``: who may decide decides about an action, however long it takes, and it takes effect once.
 * ``tool_loop``, ``handoff``: building blocks under the same guards.
-* ``StepBudget``, ``CycleDetector``, ``MonotonicProgress``: the guards, each of which may be left out.
+* Guards, each of which may be left out: see ``guards``.
 
 A guard that fires names itself in ``stopped_by``; it and each call for a human are logged on
 ``dissonance.patterns``.

@@ -15,10 +15,11 @@ from .cycle import CycleDetector, state_of
 from .dollars import DollarBudget, Price
 from .escalation import EscalationPolicy
 from .grounding import Grounding, same_value
-from .guard import CallGuard, Guard, Meter, OutputGuard, Refused, Rounds, StepGuard, Stop, Watch
+from .guard import CallGuard, Guard, Meter, OutputGuard, Refused, StepGuard, Stop, Watch
 from .ledger import COMPACTOR, TokenLedger
 from .progress import MonotonicProgress, progress_made
 from .quarantine import Quarantine
+from .rounds import Rounds
 from .termination import Termination
 from .time_box import TimeBox
 

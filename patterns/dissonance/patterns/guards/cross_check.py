@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anthropic import AsyncAnthropic
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, create_model
 
 from dissonance.patterns.agent import Agent
 from dissonance.patterns.gate import Signal, as_text
@@ -35,15 +35,14 @@ CHECKER = Agent(
 class _Verdict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    claim: int = Field(description="The number of the claim.")
     supported: bool
     why: str
 
 
-class _Verdicts(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    verdicts: list[_Verdict]
+def _verdicts_on(claims: Sequence[str]) -> type[BaseModel]:
+    """A schema with a field for each claim, so that none can be left out."""
+    fields: dict[str, Any] = {f"claim_{number}": _Verdict for number in range(1, len(claims) + 1)}
+    return create_model("Verdicts", __config__=ConfigDict(extra="forbid"), **fields)
 
 
 def critical(output: Any) -> list[str]:
@@ -55,7 +54,7 @@ def critical(output: Any) -> list[str]:
 class CrossCheck(OutputGuard):
     """Each claim of an output is supported, by the opinion of ``agent``, which sees the claims and ``evidence`` and nothing else.
 
-    ``claims``: which, at most 50 a call. A claim without a verdict, and a reply that is no use, count as not supported.
+    ``claims``: which, at most 50 a call. A reply that is no use counts as not supported.
     """
 
     client: AsyncAnthropic
@@ -80,13 +79,11 @@ class CrossCheck(OutputGuard):
         if self.evidence:
             prompt = f"<evidence>\n{self.evidence}\n</evidence>\n\n{prompt}"
         try:
-            answer = await self.agent.ask(self.client, prompt, _Verdicts)
+            answer = await self.agent.ask(self.client, prompt, _verdicts_on(claims))
         except DamagedReply as damage:
             return Signal(False, f"The cross-check gave no usable answer: {damage}", usage=before.usage + damage.usage)
-        said = {verdict.claim: verdict for verdict in answer.data.verdicts}
-        doubted = [
-            f"Not supported: {claim}" + (f" ({said[number].why})" if number in said else "")
-            for number, claim in enumerate(claims, 1)
-            if number not in said or not said[number].supported
+        verdicts: list[tuple[str, _Verdict]] = [
+            (claim, getattr(answer.data, f"claim_{number}")) for number, claim in enumerate(claims, 1)
         ]
+        doubted = [f"Not supported: {claim} ({said.why})" for claim, said in verdicts if not said.supported]
         return Signal(not doubted, "\n".join(doubted), usage=before.usage + answer.usage)

@@ -1,4 +1,4 @@
-"""What a guard is, and the rounds it keeps.
+"""What a guard is.
 
 A guard is a frozen specification that may be given to any number of patterns and runs. Four kinds may be
 mixed in one list:
@@ -14,24 +14,14 @@ mixed in one list:
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from contextvars import Token
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from dissonance.patterns import log
 from dissonance.patterns.agent import Agent
-from dissonance.patterns.gate import Signal, signal_of
-from dissonance.patterns.outcome import NO_USAGE, Usage
-from dissonance.patterns.provenance import Provenance
-from dissonance.patterns.question import SCOPES, Halted, Question, Scope
-from dissonance.patterns.reply import ToolCall
-from dissonance.patterns.step import Step, normalised
-
-from .time_box import TimeBox
+from dissonance.patterns.outcome import Usage
+from dissonance.patterns.question import Question
+from dissonance.patterns.step import Step
 
 __all__ = [
     "CallGuard",
@@ -39,7 +29,6 @@ __all__ = [
     "Meter",
     "OutputGuard",
     "Refused",
-    "Rounds",
     "StepGuard",
     "Stop",
     "Watch",
@@ -113,151 +102,6 @@ class Stop:
     escalated: bool = False
 
 
-class Rounds(Scope):
-    """One run of a pattern under its guards: counts steps and cost, shows them to the guards, logs the stop.
-
-    As a context manager it is the scope of all model calls made inside it. A stop that a guard of this run
-    makes there, by refusing a call or by the end of its time, ends the block, and :attr:`stop` says why.
-
-    Every watch sees every step, so none loses count; where several fire at once, the first in the
-    order given is the one named.
-    """
-
-    def __init__(self, guards: Sequence[Guard]) -> None:
-        self._watches = [(guard, guard.start()) for guard in guards if isinstance(guard, StepGuard)]
-        self._meters = [(guard.name, guard.meter()) for guard in guards if isinstance(guard, CallGuard)]
-        self._verifiers = [guard for guard in guards if isinstance(guard, OutputGuard)]
-        boxes = [guard for guard in guards if isinstance(guard, TimeBox)]
-        self._box = min(boxes, key=lambda box: box.seconds, default=None)
-        self._timeout: asyncio.Timeout | None = None
-        self._token: Token[tuple[Scope, ...]] | None = None
-        self._used: defaultdict[str, Usage] = defaultdict(Usage)
-        self._found: set[str] = set()
-        self.steps = 0
-        self.spent = Usage()
-        self.stop: Stop | None = None
-        self.said: str | None = None
-
-    async def __aenter__(self) -> Self:
-        self._token = SCOPES.set((*SCOPES.get(), self))
-        self._timeout = asyncio.timeout(None if self._box is None else self._box.seconds)
-        await self._timeout.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        assert self._token is not None and self._timeout is not None, "a block ends that did not begin"
-        SCOPES.reset(self._token)
-        try:
-            await self._timeout.__aexit__(kind, error, trace)
-        except TimeoutError:
-            if self._box is None:
-                raise
-            self._stopped(Stop(self._box.name, self._box.reason), "")
-            return True
-        if isinstance(error, Halted) and error.scope is self:
-            self._stopped(Stop(error.stopped_by, error.reason), error.agent)
-            return True
-        return False
-
-    def _stopped(self, stop: Stop, agent: str) -> None:
-        self.stop = stop
-        log.guard_fired(stop.guard, agent, stop.reason, self.steps)
-
-    async def admit(self, question: Question, innermost: bool) -> Question:
-        """Show a call to the guards of this run; raises Halted where one refuses it."""
-        agent = question.agent
-        if innermost and (spent := _budget_spent(agent, self._used[agent.name])):
-            raise Halted(self, *spent, agent.name)
-        for number, (name, meter) in enumerate(self._meters):
-            try:
-                question = await meter.before(question)
-            except BaseException as error:
-                for _, earlier in self._meters[:number]:
-                    earlier.after(question, NO_USAGE, error)
-                if isinstance(error, Refused):
-                    raise Halted(self, name, str(error), agent.name) from None
-                raise
-        return question
-
-    def settle(self, question: Question, usage: Usage, error: BaseException | None, text: str | None = None) -> None:
-        """Show how a call went to the guards of this run; ``said`` is the last text that anybody in it said."""
-        self.said = text or self.said
-        self._used[question.agent.name] += usage
-        for _, meter in self._meters:
-            meter.after(question, usage, error)
-
-    @property
-    def metered(self) -> Usage:
-        """The cost of all calls made inside it so far, also of those whose answer nobody got."""
-        return sum(self._used.values(), NO_USAGE)
-
-    async def verify(self, task: str, output: Any, provenance: Provenance) -> tuple[Provenance, Stop | None]:
-        """Show an output to the guards that verify outputs, up to the first that rejects it; the stop is not logged yet."""
-        for guard in self._verifiers:
-            signal: Signal = await signal_of(guard.verify, task, output)
-            self.spend(signal.usage)
-            if not signal.passed:
-                return provenance, Stop(guard.name, signal.feedback or "It did not say why.")
-            provenance = provenance.confirmed(guard.name, signal.sources)
-        return provenance, None
-
-    def reject(self, stop: Stop, agent: str) -> Stop:
-        """An output of ``agent`` was rejected, and that ends the run."""
-        self._stopped(stop, agent)
-        return stop
-
-    def begin(self) -> int:
-        """Begin the next step; gives its index."""
-        self.steps += 1
-        return self.steps
-
-    def spend(self, usage: Usage) -> None:
-        """Add to what the run has cost."""
-        self.spent += usage
-
-    def found(self, finding: str) -> None:
-        """Note something found; what was found before, but for case and white space, counts once."""
-        self._found.add(normalised(finding))
-
-    def check(
-        self,
-        *,
-        agent: str,
-        action: str,
-        task: str,
-        output: str,
-        calls: tuple[ToolCall, ...] = (),
-        passed: int = 0,
-        criteria: int = 0,
-        depth: int = 0,
-    ) -> Stop | None:
-        """May the loop go round again after this step? None if it may."""
-        step = Step(
-            index=self.steps,
-            agent=agent,
-            action=action,
-            task=task,
-            output=output,
-            calls=calls,
-            passed=passed,
-            criteria=criteria,
-            findings=len(self._found),
-            depth=depth,
-            spent=self.spent,
-        )
-        stops = [
-            Stop(guard.name, reason, getattr(guard, "escalates", False))
-            for guard, watch in self._watches
-            if (reason := watch(step)) is not None
-        ]
-        if not stops:
-            return None
-        self._stopped(stops[0], agent)
-        return stops[0]
-
-
 def briefed(agent: Agent, guards: Sequence[Guard]) -> Agent:
     """The agent, told what the guards want it to be told."""
     lines = [guard.briefing for guard in guards if guard.briefing]
@@ -268,12 +112,3 @@ def at_least_one(argument: str, value: int) -> None:
     """Raise ValueError unless the argument is 1 or more."""
     if value < 1:
         raise ValueError(f"{argument}={value!r}: give 1 or more, or leave the guard out")
-
-
-def _budget_spent(agent: Agent, used: Usage) -> tuple[str, str] | None:
-    """The agent's own budget that is used up, and how far."""
-    if agent.call_budget is not None and used.calls >= agent.call_budget:
-        return "call_budget", f"{agent.name} has used its {agent.call_budget} calls"
-    if agent.token_budget is not None and used.tokens >= agent.token_budget:
-        return "token_budget", f"{agent.name} has used {used.tokens} of its {agent.token_budget} tokens"
-    return None
