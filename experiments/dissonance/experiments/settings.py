@@ -32,12 +32,12 @@ def changes(names: Sequence[str], assignments: Sequence[str] = (), file: Path | 
     """
     found: dict[str, dict[str, Any]] = {name: {} for name in names}
     for name, table in ({} if file is None else _read(file)).items():
-        if name not in found:
-            raise BadInput(f"{str(file)!r}: [{name}] is not run; its tables may be {', '.join(names)}")
         if not isinstance(table, Mapping):
             raise BadInput(
                 f"{str(file)!r}: {name} = {table!r} is not a table; write [{names[0]}] and below it {name} = …"
             )
+        if name not in found:
+            raise BadInput(f"{str(file)!r}: [{name}] is not run; its tables may be {', '.join(names)}")
         found[name].update(table)
     for assignment in assignments:
         name, parameter, value = _assigned(assignment, names)
