@@ -29,6 +29,7 @@ import json
 import os
 import random
 import re
+import sys
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -96,7 +97,7 @@ class Dissonance:
         remark = None if replay is None else replay.remark(made)
         if remark is not None:
             state.record_of(item).remarks.append(remark)
-        _discard_if_nothing_fired(made)
+        _steer(made)
         return made
 
     def _replay_template(self, item: pytest.Item) -> str:
@@ -170,12 +171,12 @@ def _blocking(workflow: Any, task: Any, **options: Any) -> Run:
         return thread.submit(partial(run, workflow, task, **options)).result()
 
 
-def _discard_if_nothing_fired(made: Run) -> None:
-    if made.plan and not any(count.fired for count in made.faults.values()):
-        import hypothesis
+def _steer(made: Run) -> None:
+    """Under Hypothesis, discard an example of which nothing fired, and lead the search to long runs and deep cascades."""
+    if "hypothesis" in sys.modules:
+        from dissonance.faults.strategies import steer
 
-        if hypothesis.currently_in_test_context():
-            hypothesis.assume(False)
+        steer(made)
 
 
 # --- the options ------------------------------------------------------------------------------

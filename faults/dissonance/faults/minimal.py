@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from dissonance.harness import Limits, Run
+from dissonance.harness.call import JsonObject
 from dissonance.harness.checks.verdict import Check, Verdict
 from dissonance.harness.errors import BadInput
 
@@ -79,6 +80,21 @@ class Minimal:
     runs: int = 0
     complete: bool = False
     problem: str | None = None
+
+    def to_json(self) -> JsonObject:
+        """What was found, but for the run, as JSON data."""
+        return {
+            "plan": None if self.plan is None else self.plan.describe(),
+            "sentence": None if self.plan is None else sentence(self.plan),
+            "python": None if self.plan is None else as_python(self.plan),
+            "first": None if self.first is None else self.first.describe(),
+            "unmatched": list(self.unmatched),
+            "flips": {flip.rule: flip.saves for flip in self.flips},
+            "worst": {worst.name: {"value": worst.value, "plan": worst.plan.describe()} for worst in self.worst},
+            "runs": self.runs,
+            "complete": self.complete,
+            "problem": self.problem,
+        }
 
     def __str__(self) -> str:
         """For people: the sentence, the Python, the flip test, the worst values, and the line that replays it."""
@@ -260,15 +276,15 @@ def _problem(scouted: Scouted, checks: Sequence[Check]) -> str | None:
 
 def _told(found: Minimal) -> Iterator[str]:
     if found.problem is not None:
-        yield f"Nothing was searched: {found.problem}."
+        yield f"nothing was searched: {found.problem}"
         return
     if found.plan is None:
         scope = "every single fault, and others" if found.complete else "a sample of the plans"
-        yield f"No plan was found in {found.runs:,} runs ({scope})."
+        yield f"no plan was found in {found.runs:,} runs ({scope})"
         return
     for verdict in found.verdicts:
-        if verdict.status == "fail":
-            yield f"{verdict.check}: {verdict.status} ({verdict.tier}): {verdict.reason}"
+        if verdict.status != "pass":
+            yield f"{verdict.status} ({verdict.tier}): {verdict.reason}"
     yield f"Smallest plan ({found.runs:,} runs): {sentence(found.plan)}"
     yield as_python(found.plan)
     if found.first is not None and len(found.first.rules) > 1:
@@ -277,7 +293,10 @@ def _told(found: Minimal) -> Iterator[str]:
         yield f"Without {' or '.join(saving)} alone it holds." if saving else "No single rule, taken away, saves it."
     if found.unmatched:
         yield f"Rules that matched no call: {', '.join(found.unmatched)}."
-    for worst in found.worst:
-        yield f"Worst {worst.name} seen: {worst.value:,.0f} ({sentence(worst.plan)})"
+    yield from (f"Worst {worst.name} seen: {worst.value:,.0f}{_by(worst, found)}" for worst in found.worst)
     if found.run is not None and found.run.replay_line:
         yield f"Replay: {found.run.replay_line}"
+
+
+def _by(worst: Worst, found: Minimal) -> str:
+    return "" if worst.plan == found.plan else f" ({sentence(worst.plan)})"

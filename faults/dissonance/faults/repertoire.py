@@ -7,14 +7,14 @@ fault that suffices; and each number has a range in which it is drawn and toward
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Annotated, Any, get_args
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
 
-from dissonance.harness.claims import Claim
-
 from .context import InflateState
 from .draw import uniform
+from .facts import facts
 from .fault import Family, Fault, fault_types
 from .hallucination import SeedClaim
 from .human import LateAnswer
@@ -34,13 +34,13 @@ BENIGN_FIRST: tuple[Family, ...] = (
     "transport",
     "tools",
     "human",
+    "loops",
     "hallucination",
     "judgement",
     "context",
-    "loops",
     "process",
 )
-"""Delay before loss, loss before falsehood, falsehood before what never ends."""
+"""Delay before loss, loss before loops, and these before what the model makes up, misjudges or cannot hold."""
 
 _LEFT_OUT = frozenset({"SlowBranch"})
 """``SlowReply`` at the branch's agent is the same."""
@@ -148,7 +148,7 @@ def repertoire(families: Iterable[Family] | None = None) -> tuple[Possible, ...]
 
 def _forms(kind: type[Fault]) -> Sequence[Possible]:
     """The forms in which a kind may strike: those listed here, else the one that its defaults make."""
-    listed = _LISTED.get(kind.__name__)
+    listed = _listed().get(kind.__name__)
     if listed is not None:
         return listed
     try:
@@ -169,33 +169,35 @@ def _each(kind: type[Fault], field: str) -> tuple[Possible, ...]:
 _HOUR = Range(mild=1, severe=3600)
 
 _TOKENS = Range(mild=10_000, severe=200_000, step=10_000)
-_CLAIM = Claim(
-    id="boiling-point",
-    false="Water boils at 90 degrees Celsius at sea level.",
-    true="Water boils at 100 degrees Celsius at sea level.",
-)
 
-_LISTED: dict[str, Sequence[Possible]] = {
-    "SlowReply": (possible(SlowReply(seconds=3600), seconds=_HOUR),),
-    "Dribble": (possible(Dribble(tokens_per_second=1), tokens_per_second=Range(mild=100, severe=1)),),
-    "HttpError": tuple(possible(HttpError(status=status), id=f"HttpError-{status}") for status in (500, 400, 401, 413)),
-    "Disconnect": _each(Disconnect, "how"),
-    "CutStream": (
-        possible(CutStream(), id="CutStream"),
-        possible(CutStream(cleanly=False), id="CutStream-reset"),
-        possible(CutStream(after=0), id="CutStream-at-once"),
-    ),
-    "MalformedBody": _each(MalformedBody, "shape"),
-    "TruncatedToolJson": _each(TruncatedToolJson, "stop_reason"),
-    "SeedClaim": (possible(SeedClaim(claim=_CLAIM)),),
-    "Groupthink": (possible(Groupthink(correlation=1)),),
-    "Overflow": _each(Overflow, "policy"),
-    "InflateState": (
-        possible(InflateState(tokens=200_000), id="InflateState-task", tokens=_TOKENS),
-        possible(InflateState(tokens=200_000, through="tool_result"), id="InflateState-tool_result", tokens=_TOKENS),
-        possible(InflateState(tokens=200_000, through="reply"), id="InflateState-reply"),
-    ),
-    "LateAnswer": (possible(LateAnswer(seconds=86_400), seconds=Range(mild=1, severe=86_400)),),
-    "Crash": _each(Crash, "place"),
-    "Reenter": (possible(Reenter(), id="Reenter"),),
-}
+
+@cache
+def _listed() -> dict[str, Sequence[Possible]]:
+    return {
+        "SlowReply": (possible(SlowReply(seconds=3600), seconds=_HOUR),),
+        "Dribble": (possible(Dribble(tokens_per_second=1), tokens_per_second=Range(mild=100, severe=1)),),
+        "HttpError": tuple(
+            possible(HttpError(status=status), id=f"HttpError-{status}") for status in (500, 400, 401, 413)
+        ),
+        "Disconnect": _each(Disconnect, "how"),
+        "CutStream": (
+            possible(CutStream(), id="CutStream"),
+            possible(CutStream(cleanly=False), id="CutStream-reset"),
+            possible(CutStream(after=0), id="CutStream-at-once"),
+        ),
+        "MalformedBody": _each(MalformedBody, "shape"),
+        "TruncatedToolJson": _each(TruncatedToolJson, "stop_reason"),
+        "SeedClaim": (possible(SeedClaim(claim=facts()[0])),),
+        "Groupthink": (possible(Groupthink(correlation=1)),),
+        "Overflow": _each(Overflow, "policy"),
+        "InflateState": (
+            possible(InflateState(tokens=200_000), id="InflateState-task", tokens=_TOKENS),
+            possible(
+                InflateState(tokens=200_000, through="tool_result"), id="InflateState-tool_result", tokens=_TOKENS
+            ),
+            possible(InflateState(tokens=200_000, through="reply"), id="InflateState-reply"),
+        ),
+        "LateAnswer": (possible(LateAnswer(seconds=86_400), seconds=Range(mild=1, severe=86_400)),),
+        "Crash": _each(Crash, "place"),
+        "Reenter": (possible(Reenter(), id="Reenter"),),
+    }

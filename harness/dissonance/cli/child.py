@@ -1,7 +1,7 @@
 """The process in which the user's workflow runs: ``python -m dissonance.cli.child``, started by ``worker``.
 
 It reads a JSON line from its standard input for each request and answers with one on its standard
-output. Both are taken away before the user's code is imported: what a workflow prints goes to
+output; before the answer to a search come lines of its progress. Both are taken away before the user's code is imported: what a workflow prints goes to
 standard error, and what it reads is at its end. When the parent goes, standard input ends, and so
 does this process, whatever the workflow is doing.
 """
@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from dissonance.faults import FaultPlan
+from dissonance.faults import FaultPlan, find_minimal
 from dissonance.harness import Limits, ScriptedHuman, run
 from dissonance.harness.errors import BadInput
 from dissonance.harness.workflow import takes_human
@@ -37,15 +37,17 @@ _REVIEWER = ScriptedHuman()
 
 
 class _Server:
-    """Answers requests: first ``load``, then any number of ``run``."""
+    """Answers requests: first ``load``, then any number of ``run`` and ``search``."""
 
-    def __init__(self) -> None:
+    def __init__(self, send: Callable[[_Json], None]) -> None:
         self._workflow: Callable[..., Any] | None = None
+        self._send = send
+        self._requests = {"load": self._load, "run": self._run, "search": self._search}
 
     def answer(self, request: _Json) -> _Json:
         faulthandler.dump_traceback_later(request["stack_after"], file=2)
         try:
-            return self._load(request) if request["do"] == "load" else self._run(request)
+            return self._requests[request["do"]](request)
         except BadInput as error:
             return {"bad_input": str(error)}
         except Exception:
@@ -71,6 +73,32 @@ class _Server:
         verdicts = made.judge(*(checks()[name]() for name in request["checks"]))
         return {"run": str(made.path), "verdicts": [asdict(verdict) for verdict in verdicts]}
 
+    def _search(self, request: _Json) -> _Json:
+        """Sends a line of progress after each run, so that its parent sees a run that does not come back."""
+
+        def told(made: int, most: int, what: str) -> None:
+            faulthandler.dump_traceback_later(request["stack_after"], file=2)
+            self._send({"progress": [made, most, what]})
+
+        found = find_minimal(
+            self._workflow,
+            [checks()[name]() for name in request["checks"]],
+            task=request["task"],
+            runs=request["runs"],
+            limits=Limits(**request["limits"]),
+            store=request["store"],
+            told=told,
+            seed=request["seed"],
+            notes=request["notes"],
+        )
+        return {
+            "run": None if found.run is None else str(found.run.path),
+            "verdicts": [asdict(verdict) for verdict in found.verdicts],
+            "problem": found.problem,
+            "told": str(found),
+            "found": found.to_json(),
+        }
+
 
 def main() -> None:
     """Serve until standard input ends."""
@@ -78,11 +106,15 @@ def main() -> None:
     sys.path.insert(0, str(Path.cwd()))
     sys.argv = ["dissonance"]
     _need_no_account()
-    server = _Server()
+
+    def send(answer: _Json) -> None:
+        answers.write(json.dumps(answer).encode() + b"\n")
+
+    server = _Server(send)
     waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests, waiting), daemon=True).start()
     while True:
-        answers.write(json.dumps(server.answer(json.loads(waiting.get()))).encode() + b"\n")
+        send(server.answer(json.loads(waiting.get())))
 
 
 def _need_no_account() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from dissonance.harness import Limits, load_run
 from dissonance.harness.errors import BadInput
 from dissonance.harness.store import DEFAULT_STORE
 
-from .inputs import check_out, named_checks, plans_to_try, read_limits, read_task
-from .probe import Order, Probe
+from .inputs import SEARCHED_BY, check_out, named_checks, plans_to_try, read_limits, read_search, read_task
+from .probe import Order, Probe, Searched
 from .progress import Meter, metering
 from .results import Findings, Tried
 from .stored import Stored, compared, judged, read_stored
@@ -44,9 +45,11 @@ class Given:
         return read_task(self.task, self.task_file)
 
 
-def probe_target(given: Given, plan: Path | None) -> int:
-    """Try the standard battery, or one plan, on a target; the exit code."""
-    plans = plans_to_try(plan, named_checks(given.checks))
+def probe_target(given: Given, plan: Path | None, search: int | None = None) -> int:
+    """Try the standard battery, or one plan, on a target, or search it; the exit code."""
+    names = named_checks(given.checks)
+    plans = () if search is not None else plans_to_try(plan, names)
+    runs = None if search is None else read_search(search, plan, given.prove)
     out = check_out(given.out or Path("dissonance-report"))
     order = Order(
         target=read_target(given.target or ""),
@@ -56,6 +59,8 @@ def probe_target(given: Given, plan: Path | None) -> int:
         limits=read_limits(given.limits, Limits()),
         prove=given.prove,
     )
+    if runs is not None:
+        return _told(_searched(order, runs, names or SEARCHED_BY, given.as_json), out, given.as_json)
     return _told(_tried_on(order, plans, given.as_json), out, given.as_json)
 
 
@@ -110,6 +115,34 @@ def _tried_on(order: Order, plans: Sequence[BatteryPlan], as_json: bool) -> Find
         except KeyboardInterrupt:
             interrupted = True
     return Findings(tried=tried, baseline=baseline, target=order.target.text, interrupted=interrupted)
+
+
+def _searched(order: Order, runs: int, names: Sequence[str], as_json: bool) -> Findings:
+    """The baseline, then a search for each check. Interrupted, what there is so far."""
+    found: dict[str, Searched] = {}
+    baseline: Tried | None = None
+    interrupted = False
+    with Probe(order, lambda line: print(line, file=sys.stderr)) as probe:
+        try:
+            baseline = probe.baseline()
+            for name in names if baseline.status == "pass" else ():
+                with metering(name, quiet=as_json) as meter:
+                    found[name] = probe.search(runs, name, _from_the_tenth(meter))
+        except KeyboardInterrupt:
+            interrupted = True
+    return Findings(
+        tried=[each.tried for each in found.values()],
+        baseline=baseline,
+        target=order.target.text,
+        interrupted=interrupted,
+        told="\n\n".join(f"{name}: {each.told}" for name, each in found.items() if each.told),
+        found={name: each.found for name, each in found.items()},
+    )
+
+
+def _from_the_tenth(meter: Meter) -> Callable[[int, int, str], None]:
+    """The first run makes the baselines, too: how long the others take cannot be told by it."""
+    return lambda made, most, what: meter.at(made, most, what) if made >= 10 else None
 
 
 def _try_all(probe: Probe, plans: Sequence[BatteryPlan], tried: list[Tried], meter: Meter) -> None:

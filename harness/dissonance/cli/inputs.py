@@ -13,7 +13,16 @@ from dissonance.harness.errors import BadInput, PlanError
 from .catalogue import checks
 from .target import near
 
-__all__ = ["check_out", "default_checks", "named_checks", "plans_to_try", "read_limits", "read_task"]
+__all__ = [
+    "SEARCHED_BY",
+    "check_out",
+    "default_checks",
+    "named_checks",
+    "plans_to_try",
+    "read_limits",
+    "read_search",
+    "read_task",
+]
 
 _MOST_BYTES = 10_000_000
 """Of a task file: ten times the largest context window, in bytes."""
@@ -113,6 +122,20 @@ def plans_to_try(file: Path | None, names: Sequence[str] | None) -> tuple[Batter
         return (single(plan, file.stem, names),)
     battery = standard_battery()
     return battery if names is None else tuple(_narrowed(battery, names))
+
+
+SEARCHED_BY = ("terminates", "no_silent_damage")
+"""The checks of a search that is told of none."""
+
+
+def read_search(runs: int, plan: Path | None, prove: bool) -> int:
+    """The runs of ``--search``, which goes with neither ``--plan`` nor ``--prove``."""
+    if runs < 1:
+        raise BadInput(f"--search {runs}: give the number of runs that may be made, such as 1000")
+    for option, given in (("--plan", plan is not None), ("--prove", prove)):
+        if given:
+            raise BadInput(f"--search {runs} and {option} are both given; give one of them")
+    return runs
 
 
 def single(plan: FaultPlan, name: str, names: Sequence[str] | None) -> BatteryPlan:

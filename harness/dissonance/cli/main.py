@@ -77,6 +77,10 @@ def probe(
     task: _Task = None,
     task_file: _TaskFile = None,
     plan: Annotated[Path | None, typer.Option(metavar="FILE", help="Try this plan, not the battery.")] = None,
+    search: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Search for the smallest plan that breaks it, in N runs, not by the battery."),
+    ] = None,
     checks: _Checks = None,
     out: _Out = Path("dissonance-report"),
     as_json: _Json = False,
@@ -98,7 +102,7 @@ def probe(
         limits=limit or (),
         prove=prove,
     )
-    return probe_target(given, plan)
+    return probe_target(given, plan, search)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from dissonance.faults import BatteryPlan, FaultPlan, sentence
+from dissonance.faults import SCHEMA, BatteryPlan, FaultPlan, sentence
 from dissonance.harness import Limits, Run, load_run
 from dissonance.harness.checks.verdict import Status, Verdict
 from dissonance.harness.errors import BadInput
@@ -21,13 +21,15 @@ from .results import Tried
 from .target import Target
 from .worker import Gone, HarnessBroke, Worker
 
-__all__ = ["Order", "Probe"]
+__all__ = ["Order", "Probe", "Searched"]
 
 GRACE = 5.0
 """Real seconds beyond its limit that a run has for coming back, before its process is killed."""
 
 IMPORT_SECONDS = 60.0
 """Real seconds that the import of the target may take."""
+
+_ASKED = "What is the smallest plan that breaks it?"
 
 _ADVICE = (
     "Run the workflow on its own and mend it. If it waits for words that the default model does not say, "
@@ -92,6 +94,22 @@ class Probe(AbstractContextManager["Probe"]):
         tried = self._attempt(plan)
         return tried if self._twin is None else proved(tried, self._twin.attempt(plan))
 
+    def search(self, runs: int, check: str, progress: Callable[[int, int, str], None]) -> Searched:
+        """A search for the smallest plan under which this check fails, all of whose runs are made in one child."""
+        order = self._order
+        plan = BatteryPlan(name=f"smallest plan ({check})", question=_ASKED, plan=FaultPlan(), checks=(check,))
+        request = {**self._request(plan), "do": "search", "runs": runs}
+        began = newest_folders(order.store)
+        try:
+            answer = self._running().ask(request, self._patience(), progress)
+        except Gone as gone:
+            self._worker = None
+            return Searched(_tried(plan, *_what_is_left(gone, plan, order.store, began)))
+        except HarnessBroke as error:
+            self._tell(str(error))
+            return Searched(_tried(plan, (_no_verdict(error),), None))
+        return _searched(plan, answer)
+
     def _attempt(self, plan: BatteryPlan) -> Tried:
         before = newest_folders(self._order.store)
         worker = self._running()
@@ -106,8 +124,7 @@ class Probe(AbstractContextManager["Probe"]):
             return _tried(plan, (_no_verdict(error),), None)
         finally:
             self._took = time.monotonic() - began
-        verdicts = tuple(_verdict(each) for each in answer["verdicts"])
-        return _tried(plan, verdicts, load_run(answer["run"]))
+        return _tried(plan, _verdicts(answer), load_run(answer["run"]))
 
     def _request(self, plan: BatteryPlan) -> dict[str, Any]:
         order = self._order
@@ -142,6 +159,31 @@ class Probe(AbstractContextManager["Probe"]):
                 self._worker = None
                 raise BadInput(f"TARGET {self._order.target.text!r} cannot be imported: {gone}") from None
         return self._worker
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search gave, as a plan that was tried; what there is to say of it, for people and as JSON."""
+
+    tried: Tried
+    told: str = ""
+    found: dict[str, Any] = field(default_factory=dict)
+
+
+def _searched(plan: BatteryPlan, answer: dict[str, Any]) -> Searched:
+    verdicts, run, problem = _verdicts(answer), None, answer["problem"]
+    if answer["run"] is not None:
+        run = load_run(answer["run"])
+        plan = replace(plan, plan=FaultPlan.from_data({"schema": SCHEMA, "rules": run.plan}))
+    elif problem is not None:
+        verdicts = (Verdict(status="unknown", check="search", reason=problem, next=_ADVICE),)
+    else:
+        verdicts = (Verdict(status="pass", check="search", reason=answer["told"]),)
+    return Searched(_tried(plan, verdicts, run), answer["told"], answer["found"])
+
+
+def _verdicts(answer: dict[str, Any]) -> tuple[Verdict, ...]:
+    return tuple(_verdict(each) for each in answer["verdicts"])
 
 
 def _tried(plan: BatteryPlan, verdicts: tuple[Verdict, ...], run: Run | None) -> Tried:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from dissonance.harness import Run
+from dissonance.harness.call import JsonObject
 from dissonance.harness.checks.verdict import Status, Verdict, worst
 
 __all__ = ["EXIT", "INTERRUPTED", "SCHEMA", "Findings", "Tried", "replay_line", "shown_path"]
@@ -50,6 +51,11 @@ class Tried:
         return next((verdict for verdict in self.verdicts if verdict.status == self.status), None)
 
     @property
+    def reason(self) -> str:
+        """Why it is as bad as it is."""
+        return "" if self.decisive is None else self.decisive.reason
+
+    @property
     def replay(self) -> str:
         """The command line that plays it again; empty where nothing is stored."""
         return replay_line(self.run.path) if self.run is not None and self.run.path is not None else ""
@@ -57,13 +63,18 @@ class Tried:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """All that was tried. ``baseline`` is the run without faults, where one was made first."""
+    """All that was tried. ``baseline`` is the run without faults, where one was made first.
+
+    ``told`` and ``found`` are what a search has to say, for people and, by check, as JSON.
+    """
 
     tried: Sequence[Tried]
     baseline: Tried | None = None
     target: str | None = None
     report: Path | None = None
     interrupted: bool = False
+    told: str = ""
+    found: Mapping[str, JsonObject] | None = None
 
     @property
     def counted(self) -> list[Tried]:
@@ -90,6 +101,9 @@ class Findings:
         counted = self.counted
         if not counted:
             return "nothing fired: no plan applies to a call of this workflow" if self.tried else "nothing was tried"
+        if self.found is not None:
+            failed = [name for name, each in zip(self.found, counted, strict=False) if each.status == "fail"]
+            return f"a plan breaks it ({', '.join(failed)})" if failed else "; ".join(each.reason for each in counted)
         held = sum(each.status == "pass" for each in counted)
         other = len(self.tried) - len(counted)
         text = f"{held} of {len(counted)} plan{'s' * (len(counted) != 1)} held"
@@ -107,6 +121,7 @@ class Findings:
             "report": None if self.report is None else str(self.report),
             "baseline": None if self.baseline is None else _tried_json(self.baseline),
             "plans": [_tried_json(each) for each in self.tried],
+            **({} if self.found is None else {"search": self.found}),
         }
 
 

@@ -29,10 +29,13 @@ def show_findings(findings: Findings) -> None:
     out.print(verdict + Text(findings.reason + "."))
     if findings.baseline is not None and findings.baseline.run is not None:
         out.print(Text(f"Without faults: {_ended(findings.baseline.run)}."))
-    if findings.tried:
+    if findings.tried and findings.found is None:
         out.print(_table(findings.tried))
-    for line in _next_lines(findings):
-        out.print(line, soft_wrap=True)
+    if findings.told:
+        out.print(Text(findings.told), soft_wrap=True)
+    else:
+        for line in _next_lines(findings):
+            out.print(line, soft_wrap=True)
     if findings.report is not None:
         out.print(Text(f"Report: {findings.report}"), soft_wrap=True)
 

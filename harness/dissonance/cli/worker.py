@@ -72,13 +72,26 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """The answer to a request.
+    def ask(
+        self, request: dict[str, Any], seconds: float, progress: Callable[[int, int, str], None] | None = None
+    ) -> dict[str, Any]:
+        """The answer to a request. ``progress`` gets what a search says of itself before.
 
         :raises BadInput: the child found the request unusable.
-        :raises Gone: there is no answer within these real seconds (the child is killed), or the child died.
+        :raises Gone: there is no answer, and no progress, within these real seconds (the child is killed),
+            or the child died.
         """
         self._send({**request, "stack_after": max(seconds - _DUMPED_EARLY, seconds / 2)})
+        while "progress" in (answer := self._line(seconds)):
+            if progress is not None:
+                progress(*answer["progress"])
+        if "bad_input" in answer:
+            raise BadInput(answer["bad_input"])
+        if "broken" in answer:
+            raise HarnessBroke(answer["broken"])
+        return answer
+
+    def _line(self, seconds: float) -> dict[str, Any]:
         try:
             line = self._answers.get(timeout=seconds)
         except queue.Empty:
@@ -88,10 +101,6 @@ class Worker:
             self.kill()
             raise Gone(f"the workflow ended its process ({_ending(self._process.returncode)})", killed=False)
         answer: dict[str, Any] = json.loads(line)
-        if "bad_input" in answer:
-            raise BadInput(answer["bad_input"])
-        if "broken" in answer:
-            raise HarnessBroke(answer["broken"])
         return answer
 
     def kill(self) -> None:

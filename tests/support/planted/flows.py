@@ -9,7 +9,7 @@ from typing import Any
 import anthropic
 from anthropic.types import Message
 
-from dissonance.faults import At, Fault, Rule, When
+from dissonance.faults import At, Family, Fault, Rule, When
 from dissonance.harness import Check, Run, Verdict
 
 MODEL = "claude-sonnet-4-6"
@@ -20,11 +20,14 @@ client = anthropic.AsyncAnthropic(api_key="none")
 
 @dataclass(frozen=True, kw_only=True)
 class Planted:
-    """A bug: ``flow(False)`` has it, ``flow(True)`` is the repaired twin; ``rules`` is the smallest plan that shows it."""
+    """A bug: ``flow(False)`` has it, ``flow(True)`` is the repaired twin; ``rules`` is the smallest plan that shows it,
+    among those of these families."""
 
     flow: Callable[[bool], Callable[[str], Any]]
     checks: Sequence[Check]
     rules: Sequence[Rule]
+    families: Sequence[Family] = ("latency", "transport", "tools", "loops")
+    human: Any = None
 
     @property
     def name(self) -> str:
