@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -84,7 +85,13 @@ class InflateState(Sticking, Fault):
         """The text with prose behind it; None where it has the size already."""
         if count_text(text, model) >= tokens:
             return None
-        return grown(text, uncorrected(tokens, model), self.needles, self.seed)
+        return _grown(text, uncorrected(tokens, model), self.needles, self.seed)
+
+
+@lru_cache(maxsize=8)
+def _grown(text: str, size: int, needles: tuple[Needle, ...], seed: int) -> str:
+    """As ``grown``: the runs of a search have the same task, which is to grow by the same prose."""
+    return grown(text, size, needles, seed)
 
 
 def _texts(task: Any) -> list[str]:

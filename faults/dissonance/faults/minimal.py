@@ -268,7 +268,7 @@ def _problem(scouted: Scouted, checks: Sequence[Check]) -> str | None:
         return f"baseline broken: without any fault the workflow {how}"
     if scouted.run.baseline_problem is not None:
         return scouted.run.baseline_problem
-    if not scouted.slots:
+    if all(slot.noun == "task" for slot in scouted.slots):
         return "nothing to strike: the workflow makes no call"
     failed = (verdict for verdict in base.judge(*checks) if verdict.status == "fail")
     return next((f"baseline broken: without any fault, too: {verdict.reason}" for verdict in failed), None)
