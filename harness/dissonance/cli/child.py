@@ -89,6 +89,7 @@ class _Server:
             store=request["store"],
             told=told,
             seed=request["seed"],
+            human=_REVIEWER if takes_human(self._workflow) else None,
             notes=request["notes"],
         )
         return {
