@@ -9,13 +9,14 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
 
 from dissonance.harness.checks.verdict import Verdict
 from dissonance.harness.errors import BadInput
+from dissonance.harness.history import Event
 from dissonance.reports import (
     Case,
     Finding,
@@ -29,6 +30,7 @@ from dissonance.reports import (
     space_time,
     write_report,
 )
+from dissonance.reports.render import _TOLD
 
 RULE = {"id": "r1", "at": {"agent": "judge"}, "fault": {"kind": "RejectWork"}}
 
@@ -264,3 +266,8 @@ def test_two_diagrams_of_one_run_need_two_names(make_run: Callable[..., Any]) ->
 )
 def test_a_plan_in_words(rules: list[dict[str, Any]], words: str) -> None:
     assert plan_sentence(rules) == words
+
+
+def test_the_page_tells_every_kind_of_event() -> None:
+    kinds = {each.__dataclass_fields__["kind"].default for each in get_args(Event)}
+    assert set(_TOLD) == kinds

@@ -24,12 +24,11 @@ _MOST = 25
 def write(records: Sequence[Told], seed: int, folder: Path) -> Path | None:
     """Write both; the page's path, or None where no run was stored, of which a page could be made."""
     folder.mkdir(parents=True, exist_ok=True)
-    cases = list(_cases(records))
-    page = write_report(_report(cases), folder) if cases else None
     beside = folder / "report.md.new"
     beside.write_text(markdown(records, seed), encoding="utf-8")
     os.replace(beside, folder / "report.md")
-    return page
+    cases = list(_cases(records))
+    return write_report(_report(cases), folder) if cases else None
 
 
 def _report(cases: Sequence[Case]) -> Report:

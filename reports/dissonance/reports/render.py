@@ -129,6 +129,8 @@ _TOLD = {
     "checkpoint": ("data",),
     "ask": ("data",),
     "answer": ("data",),
+    "action": ("key", "data"),
+    "restarted": ("down", "reason"),
     "stopped": ("limit", "reason"),
     "run_ended": ("outcome", "stopped_by", "error"),
 }

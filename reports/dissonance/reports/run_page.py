@@ -80,7 +80,9 @@ def plan_download(name: str, rules: Sequence[JsonObject], schedule: int | None =
 
 
 def replay_line(run: Run) -> str:
-    """The command that plays this run again; empty for a run that was not stored."""
+    """The command that plays this run again, as its maker knows it; empty for a run that was not stored."""
+    if run.replay_line and run.replay_line.startswith("pytest "):
+        return run.replay_line
     return f"dissonance replay {quote(str(run.path))}" if run.path else ""
 
 

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from dissonance.harness.history import CallSent, FaultFired, GuardFired, History, ReplyReceived, Stopped
+from dissonance.harness.history import CallSent, FaultFired, GuardFired, History, ReplyReceived, Restarted, Stopped
 
 from .page import Picture
 from .theme import LIGHT, drawing
@@ -135,10 +135,13 @@ def _title(call: CallSent, reply: ReplyReceived | None) -> str:
 def _draw_events(axes: Axes, history: History, agents: Sequence[str], scale: Scale) -> None:
     lanes = {agent: lane for lane, agent in enumerate(agents)}
     bottom = len(agents) - 0.5
-    faults: set[tuple[float, int]] = set()
+    faults: set[tuple[float, float]] = set()
     for event in history:
-        if isinstance(event, FaultFired) and not scale.hides(event.at) and event.agent in lanes:
-            faults.add((scale(event.at), lanes[event.agent]))
+        if isinstance(event, FaultFired) and not scale.hides(event.at):
+            faults.add((scale(event.at), lanes.get(event.agent, -0.5)))  # of the human or the process: on the edge
+        elif isinstance(event, Restarted) and not scale.hides(event.at):
+            x = scale(event.at)
+            axes.plot([x, x], [-0.5, bottom], color=LIGHT["fault"], linewidth=1.2, linestyle=":", zorder=3)
         elif isinstance(event, GuardFired) and not scale.hides(event.at):
             x = scale(event.at)
             axes.plot([x, x], [-0.5, bottom], color=LIGHT["good"], linewidth=1, linestyle="--", zorder=3)
@@ -148,7 +151,9 @@ def _draw_events(axes: Axes, history: History, agents: Sequence[str], scale: Sca
     if faults:
         spots = sorted(faults)
         xs, ys = [x for x, _ in spots], [y for _, y in spots]
-        axes.plot(xs, ys, "X", markersize=6.5, color=LIGHT["fault"], markeredgecolor=LIGHT["paper"], zorder=4)
+        axes.plot(
+            xs, ys, "X", markersize=6.5, color=LIGHT["fault"], markeredgecolor=LIGHT["paper"], zorder=6, clip_on=False
+        )
 
 
 def _draw_gap(axes: Axes, scale: Scale, hidden: int, lanes: int) -> None:
@@ -223,6 +228,8 @@ def _legend(history: History) -> list[Patch | Line2D]:
         handles.append(Patch(facecolor="none", edgecolor=LIGHT["fault"], label="failed or unanswered"))
     if history.faults():
         handles.append(_mark("X", "fault", "fault"))
+    if any(isinstance(event, Restarted) for event in history):
+        handles.append(Line2D([], [], color=LIGHT["fault"], linewidth=1.2, linestyle=":", label="restarted"))
     if history.guards():
         handles.append(_mark("D", "good", "guard fired"))
     if any(isinstance(event, Stopped) for event in history):
