@@ -50,6 +50,7 @@ class MadeRun:
     faults: dict[str, Counted] = field(default_factory=dict)
     baseline: MadeRun | None = None
     path: Path | None = None
+    replay_line: str | None = None
 
 
 def loop_history(rounds: int, *, faults: bool = True, guard: bool = False, stopped: bool = False) -> History:
