@@ -477,6 +477,7 @@ def test_a_failure_that_does_not_repeat_is_unknown_and_says_where() -> None:
 
 def test_what_demotes_a_run_is_named_in_it_and_in_each_verdict() -> None:
     def starts_a_process(task: str) -> None:
+        ask(task)
         subprocess.run([sys.executable, "-c", ""], check=True)
 
     done = made(starts_a_process)
