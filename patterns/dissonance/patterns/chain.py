@@ -5,7 +5,7 @@ not.** Stages don't need each other (``fan_out``), or which comes next turns out
 
 **What it costs.** The sum of its stages, in time and in calls. A stage's prompt holds the fields that it ``sees``
 and nothing else; a chain of k stages that all see everything carries k(k-1)/2 outputs in all. With a store, one
-transaction a stage.
+transaction a stage, made on the event loop: about a millisecond where the database is near.
 
 **How it fails.** One bad stage fails all after it: verify outputs by guards, and give a ``Retry``. A falsehood
 is carried on by every stage that sees it: ground it, or ``Quarantine`` what nobody verified. A crash, where a
