@@ -25,7 +25,7 @@ _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+
 _TAIL = 200
 """Lines of the child's standard error that are kept."""
 
-_DUMPED_EARLY = 0.5
+_DUMPED_EARLY = 3.0  # seconds; the child counts from when it has started, which takes one or two
 """Seconds before it would be killed, at which a child says where its threads are."""
 
 
