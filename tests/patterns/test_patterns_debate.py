@@ -140,7 +140,7 @@ def test_one_voice_is_no_debate(wire: Wire) -> None:
     outcome = asyncio.run(
         debate(wire({"attacker": [no], "defender": [no], "auditor": [say(wire, "Yes")]}), PANEL)("Is it?")
     )
-    assert (outcome.output, outcome.finished, outcome.reason) == (None, False, "only 1 debaters gave a usable position")
+    assert (outcome.output, outcome.finished, outcome.reason) == (None, False, "1 of 3 debaters gave a usable position")
 
 
 def test_an_arbitrator_without_a_ruling_leaves_it_undecided(wire: Wire) -> None:

@@ -141,7 +141,9 @@ class _Debate:
             if [self._plan.alike(stance.position.conclusion) for stance in now] == before:
                 break
         if len(now) < 2:
-            return self._ended("undecided", None, None, f"only {len(now)} debaters gave a usable position")
+            return self._ended(
+                "undecided", None, None, f"{len(now)} of {len(self._plan.panel)} debaters gave a usable position"
+            )
         if self._agreed(now):
             return self._ended("agreed", now[0].position.conclusion, "agreement")
         self._trace.to("deciding")

@@ -1,8 +1,8 @@
 """What a pattern says in production: structured records on the logger ``dissonance.patterns``.
 
-Each record carries ``event``, a JSON object with ``kind`` (``guard``, ``ask``, and with durable state
-``checkpoint`` and ``answer``), ``agent`` and what its kind needs. Only what an operator must know is
-logged; the attempts stand in the result.
+Each record carries ``event``, a JSON object with ``kind`` (``guard``, ``ask``, ``answer``, ``effect``, ``checkpoint``,
+and at level DEBUG ``transition``), ``agent`` and what its kind needs. Only what an operator must know is logged; the
+attempts stand in the result.
 """
 
 from __future__ import annotations

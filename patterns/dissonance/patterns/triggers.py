@@ -89,7 +89,8 @@ def schema_failures(at_most: int = 0) -> Trigger:
 
     def trigger(case: Case) -> str | None:
         found = case.seen.schema_failures
-        return f"{found} replies did not fit their schema" if found > at_most else None
+        calls = case.seen.calls
+        return f"{found} of {calls} replies did not fit their schema" if found > at_most else None
 
     return trigger
 
