@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from dissonance.faults import CorruptNumber, FabricateCitation, NeverAnswers, Rule, ToolError, When
-from dissonance.harness import Answer, Ask, ScriptedHuman, terminates
+from dissonance.faults import (
+    CorruptNumber,
+    Crash,
+    FabricateCitation,
+    FalseReject,
+    InflateState,
+    NeverAnswers,
+    Rule,
+    ToolError,
+    When,
+)
+from dissonance.harness import Answer, Ask, Restartable, ScriptedHuman, no_silent_truncation, terminates
 
 from .flows import MODEL, Planted, client, delivers, on, said, tell
 from .loops import SEARCH
@@ -76,7 +87,63 @@ def waits_for_the_reviewer(repaired: bool) -> Flow:
     return flow
 
 
+def one_no_is_final(repaired: bool) -> Flow:
+    """What one judge rejects is thrown away, and nobody hears of it."""
+
+    async def flow(task: str) -> str:
+        draft = await tell("writer", task)
+        if "APPROVE" in await tell("judge", draft, system="Answer APPROVE or REVISE."):
+            return draft
+        if repaired:
+            raise RuntimeError("rejected")
+        return ""
+
+    return flow
+
+
+def trimmed_instruction(repaired: bool) -> Flow:
+    """What is too long loses its beginning, where the instruction stands."""
+
+    async def flow(task: str) -> str:
+        if repaired and len(task) > 20_000:
+            raise RuntimeError("too long")
+        return await tell("writer", task[-20_000:])
+
+    return flow
+
+
+def mailed_again_after_a_crash(repaired: bool) -> Restartable:
+    """The mail goes out, and that it did is not looked up when the process starts again."""
+
+    async def flow(task: str, folder: Path) -> str:
+        text, sent = await tell("clerk", task), folder / "sent"
+        if not (repaired and sent.exists()):
+            sent.write_text("mail " + (sent.read_text() if sent.exists() else ""))
+        await tell("archivist", text)
+        return sent.read_text()
+
+    return Restartable(flow, flow)
+
+
 FALSEHOODS = [
+    Planted(
+        flow=one_no_is_final,
+        checks=[delivers(bool, "something is delivered")],
+        rules=[on("judge", FalseReject(), 1)],
+        families=["judgement"],
+    ),
+    Planted(
+        flow=trimmed_instruction,
+        checks=[no_silent_truncation(instructions={"writer": ["Report on ACME"]})],
+        rules=[Rule(fault=InflateState(tokens=10_000))],
+        families=["context"],
+    ),
+    Planted(
+        flow=mailed_again_after_a_crash,
+        checks=[delivers(lambda result: result == "mail ", "mailed once")],
+        rules=[on("archivist", Crash(), 1)],
+        families=["process"],
+    ),
     Planted(
         flow=unverified_citation,
         checks=[delivers(lambda result: "Harlow" not in result, "sources exist")],

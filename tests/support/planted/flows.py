@@ -23,7 +23,7 @@ class Planted:
     """A bug: ``flow(False)`` has it, ``flow(True)`` is the repaired twin; ``rules`` is the smallest plan that shows it,
     among those of these families."""
 
-    flow: Callable[[bool], Callable[[str], Any]]
+    flow: Callable[[bool], Any]
     checks: Sequence[Check]
     rules: Sequence[Rule]
     families: Sequence[Family] = ("latency", "transport", "tools", "loops")
