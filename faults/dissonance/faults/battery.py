@@ -42,6 +42,8 @@ _CLEAN = ("terminates", "cascade")
 _EACH = When()
 _FIRST = When(call=1)
 _FIRST_ATTEMPT = When(call=1, attempt=1)
+_SOURCE = When(call=1, before=1)
+"""The first call of whoever begins: what comes back to an agent that ends the work is not to be seeded itself."""
 
 
 def standard_battery() -> tuple[BatteryPlan, ...]:
@@ -67,7 +69,7 @@ def standard_battery() -> tuple[BatteryPlan, ...]:
         _plan("refusal", "Does it notice a refusal?", Refusal(), _FIRST, _TELLS),
         _plan("prompt-rejected", "What does it make of a prompt too long?", _over("reject"), _FIRST, _TELLS),
         _plan("prompt-cut", "Does it notice a prompt cut silently?", _over("keep_half"), _FIRST, _WHOLE),
-        _plan("seeded-claim", "Does a false claim get into the result?", SeedClaim(claim=facts()[0]), _FIRST, _CLEAN),
+        _plan("seeded-claim", "Does a false claim get into the result?", SeedClaim(claim=facts()[0]), _SOURCE, _CLEAN),
         _plan("overconfident-score", "Does it end when a model is too sure?", Overconfident(), _EACH, _ENDS),
     )
 

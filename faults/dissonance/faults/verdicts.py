@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dissonance.harness.call import Block, Call, Message, text_of
+from dissonance.harness.call import Block, Call, Message
+from dissonance.harness.checks.decisions import taken
 from dissonance.harness.choices import Choice, choices
 from dissonance.harness.schemas import SCORES
 
@@ -23,47 +24,8 @@ def accepts(message: Message, call: Call) -> bool | None:
     >>> [accepts(Message([text_block(said)]), call) for said in ("APPROVE", "REVISE: too long", "Hm.")]
     [True, False, None]
     """
-    for choice in choices(call):
-        if choice.decides and (taken := _taken(choice, message)) is not None:
-            return taken
-    return None
-
-
-def _taken(choice: Choice, message: Message) -> bool | None:
-    if choice.where == "words":
-        return _by_words(choice, text_of(message.content))
-    if choice.where == "tools":
-        return _side(choice, next((b.get("name") for b in message.content if b.get("type") == "tool_use"), None))
-    value = _at(_value(choice, message), choice.path)
-    if _is_score(choice) and isinstance(value, int | float) and not isinstance(value, bool):
-        low, high = (float(str(end)) for end in choice.options)
-        return value >= (low + high) / 2
-    return _side(choice, value)
-
-
-def _by_words(choice: Choice, text: str) -> bool | None:
-    """By the word that comes first; where only one side is offered, its absence is the other."""
-    places = [
-        (found.start(), side)
-        for words, side in ((choice.accepting, True), (choice.rejecting, False))
-        for word in words
-        if (found := re.search(rf"(?<!\w){re.escape(str(word))}(?!\w)", text, re.IGNORECASE))
-    ]
-    if places:
-        return min(places)[1]
-    if choice.accepting and choice.rejecting:
-        return None
-    return not choice.accepting
-
-
-def _side(choice: Choice, value: Any) -> bool | None:
-    if _among(value, choice.accepting):
-        return True
-    return False if _among(value, choice.rejecting) else None
-
-
-def _among(value: Any, options: Sequence[Any]) -> bool:
-    return any(type(value) is type(option) and value == option for option in options)
+    side = taken(call, message.content, judging=False)
+    return None if side is None else side == "accept"
 
 
 # --- structured values ------------------------------------------------------------------------
@@ -74,31 +36,12 @@ def _is_score(choice: Choice) -> bool:
     return bool(choice.path) and len(ends) == 2 and all(type(end) is float for end in ends)
 
 
-def _value(choice: Choice, message: Message) -> Any:
-    """The JSON that holds the choice: a tool's input, or the text's."""
-    for block in message.content:
-        if choice.where == "tool" and block.get("type") == "tool_use" and block.get("name") == choice.tool:
-            return block.get("input")
-        if choice.where == "schema" and block.get("type") == "text":
-            return _json(str(block["text"]))
-    return None
-
-
 def _json(text: str) -> Any:
     start, end = text.find("{"), text.rfind("}")
     try:
         return json.loads(text[start : end + 1]) if start >= 0 else None
     except ValueError:
         return None
-
-
-def _at(value: Any, path: Sequence[str]) -> Any:
-    for step in path:
-        if step == "[]":
-            value = value[0] if isinstance(value, list) and value else None
-        else:
-            value = value.get(step) if isinstance(value, Mapping) else None
-    return value
 
 
 # --- confidence -------------------------------------------------------------------------------

@@ -122,7 +122,10 @@ def _is_number(value: object) -> bool:
 
 
 def _word(choice: Choice, text: str) -> Side | None:
-    """The side of the offered word that comes first, as it is written, else in any case; the longer of two there."""
+    """The side of the offered word that comes first, as it is written, else in any case; the longer of two there.
+
+    Where only one side is offered, its absence is the other.
+    """
     for flags in (0, re.IGNORECASE):
         found = [
             (match.start(), -len(str(option)), side)
@@ -132,4 +135,6 @@ def _word(choice: Choice, text: str) -> Side | None:
         ]
         if found:
             return "accept" if min(found)[2] == "accept" else "reject"
-    return None
+    if bool(choice.accepting) == bool(choice.rejecting):
+        return None
+    return "reject" if choice.accepting else "accept"
