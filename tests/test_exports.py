@@ -9,8 +9,7 @@ import pytest
 
 EXPORTS = {
     "dissonance.experiments": """
-        Changes Experiment NAMES Params Piece Progress Result Size changes experiments find play report_of
-        run_experiments
+        Changes Experiment NAMES Params Piece Progress Result Size Worst again changes experiments find play report_of run_experiments
     """,
     "dissonance.faults": """
         At BatteryPlan Contradict ContradictoryAnswers CorruptNumber Crash CutStream DelegateAgain Disconnect
@@ -45,8 +44,9 @@ EXPORTS = {
     """,
     "dissonance.reports": """
         Block Case Cell Checks DEFAULT_FOLDER Download Events Finding Interval Note Picture Report Section
-        Table bootstrap_mean cost_curves environment latency matrix plan_download plan_sentence probe_report
-        replay_line run_blocks runs_to_see space_time wilson write_report
+        Table at_least at_most bootstrap_mean bootstrap_quantile cost_curves environment latency matrix
+        paired_difference plan_download plan_sentence probe_report replay_line run_blocks runs_for_margin
+        runs_to_see runs_to_tell space_time wilson write_report
     """,
     "dissonance.pytest_plugin": "Dissonance dissonance",
 }

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from dissonance.harness.errors import BadInput
-from dissonance.reports.stats import Interval, bootstrap_mean, runs_to_see, wilson
+from dissonance.reports.stats import (
+    Interval,
+    at_least,
+    at_most,
+    bootstrap_mean,
+    bootstrap_quantile,
+    paired_difference,
+    runs_for_margin,
+    runs_to_see,
+    runs_to_tell,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(
@@ -66,14 +77,94 @@ def test_equal_observations_have_an_interval_of_no_width() -> None:
     assert bootstrap_mean([4.0] * 5) == Interval(4.0, 4.0, 4.0, 5)
 
 
+def test_wilson_is_that_of_scipy() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    theirs = stats.binomtest(7, 31).proportion_ci(0.9, method="wilson")
+    mine = wilson(7, 31, confidence=0.9)
+    assert (mine.low, mine.high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_the_bootstrap_is_that_of_scipy_within_its_own_noise() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    values = np.random.Generator(np.random.PCG64(3)).exponential(2.0, size=60)
+    theirs = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=4).confidence_interval
+    mine = bootstrap_mean(values.tolist(), resamples=20_000)
+    assert (mine.low, mine.high) == pytest.approx((theirs.low, theirs.high), abs=0.03)
+
+
+def test_a_quantiles_interval_covers_the_true_one() -> None:
+    """The median of an exponential law of mean 2 is 2 ln 2."""
+    samples = np.random.Generator(np.random.PCG64(11)).exponential(2.0, size=(200, 60))
+    covered = sum(2 * np.log(2) in bootstrap_quantile(sample.tolist(), 0.5, resamples=500) for sample in samples)
+    assert 0.89 <= covered / 200 <= 0.99
+
+
+def test_a_sample_too_small_for_a_quantile_gives_it_no_bounds() -> None:
+    interval = bootstrap_quantile([float(x) for x in range(40)], 0.95)
+    assert interval.estimate == pytest.approx(37.05)
+    assert isnan(interval.low) and isnan(interval.high)
+
+
+def test_pairs_take_out_what_the_seed_does_to_both() -> None:
+    """Seeds vary by 100, the treatment does 1: unpaired means could not tell it, pairs tell it exactly."""
+    control = [float(x) for x in np.random.Generator(np.random.PCG64(5)).normal(0, 100, size=10)]
+    found = paired_difference([value + 1 for value in control], control)
+    assert found.estimate == pytest.approx(1.0)
+    assert (found.low, found.high) == pytest.approx((1.0, 1.0))
+    assert at_least(found, 0) == "pass"
+
+
+@pytest.mark.parametrize(
+    ("interval", "most", "least"),
+    [
+        (Interval(0.2, 0.1, 0.3, 9), "pass", "fail"),
+        (Interval(0.5, 0.3, 0.7, 9), "unknown", "unknown"),
+        (Interval(0.8, 0.6, 0.9, 9), "fail", "pass"),
+        (Interval(0.8, float("nan"), float("nan"), 1), "unknown", "unknown"),
+    ],
+    ids=["below", "across", "above", "one-run"],
+)
+def test_a_statement_is_made_where_the_whole_interval_lies_on_one_side(
+    interval: Interval, most: str, least: str
+) -> None:
+    assert (at_most(interval, 0.4), at_least(interval, 0.4)) == (most, least)
+
+
+def test_so_many_runs_tell_two_rates_apart_as_often_as_the_rule_says() -> None:
+    """At the n of the rule, 0.5 against 0.25, the difference's z score is beyond 1.96 in about 80 % of draws."""
+    n = runs_to_tell(0.5, 0.25)
+    rng = np.random.Generator(np.random.PCG64(2))
+    p, q = rng.binomial(n, 0.5, 4000) / n, rng.binomial(n, 0.25, 4000) / n
+    z = (p - q) / np.sqrt((p * (1 - p) + q * (1 - q)) / n)
+    assert 0.77 < float(np.mean(np.abs(z) > 1.96)) < 0.85
+
+
+def test_so_many_runs_give_the_margin() -> None:
+    n = runs_for_margin(10.0, 2.0)
+    means = np.random.Generator(np.random.PCG64(1)).normal(0, 10, size=(2000, n)).mean(axis=1)
+    assert 0.93 < float(np.mean(np.abs(means) <= 2.0)) < 0.97
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: wilson(3, 2), "successes=3, n=2: give 0 <= successes <= n"),
         (lambda: wilson(1, 2, confidence=95), "confidence=95: give a number between 0 and 1, as 0.95"),
         (lambda: runs_to_see(0), "rate=0: give a number between 0 and 1"),
+        (lambda: bootstrap_quantile([1.0], 95), "q=95: give a number from 0 to 1, as 0.95"),
+        (lambda: paired_difference([1], [1, 2]), "1 treated, 2 control: give one of each for every seed"),
+        (lambda: runs_to_tell(0.5, 1.5), "other=1.5: give a number from 0 to 1"),
+        (
+            lambda: runs_to_tell(0.5, 0.5),
+            "rate=0.5, other=0.5: rates that are equal cannot be told apart by any number of runs",
+        ),
+        (lambda: runs_to_tell(0.5, 0.1, power=80), "power=80: give a number from 0.5 to below 1, as 0.8"),
+        (
+            lambda: runs_for_margin(1, 0),
+            "spread=1, margin=0: give a spread of 0 or more and a margin above 0",
+        ),
     ],
-    ids=["too-many", "percent", "rate-0"],
+    ids=["too-many", "percent", "rate-0", "quantile", "pairs", "range", "equal", "power", "margin"],
 )
 def test_bad_arguments_are_named(call: object, message: str) -> None:
     assert callable(call)

@@ -20,6 +20,7 @@ from dissonance.reports import Download, Finding, Section
 from .journal import Journal
 from .oracles import Held
 from .pieces import Piece, Progress, play, quiet
+from .worst import Worst
 
 __all__ = ["Experiment", "Params", "Progress", "Result", "Size", "quiet"]
 
@@ -80,6 +81,10 @@ class Experiment(ABC, Generic[P, R]):
     @abstractmethod
     def findings(self, result: R) -> Sequence[Finding]:
         """One sentence a finding, the worst first."""
+
+    def worst(self, params: P, result: R) -> Sequence[Worst]:
+        """The runs that are kept: stored beside the page, shown in the section, replayable (see ``worst``)."""
+        return ()
 
     def downloads(self, result: R) -> Sequence[Download]:
         """Files that stand in the page, as plans to replay."""

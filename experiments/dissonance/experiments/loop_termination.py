@@ -43,7 +43,7 @@ from ._loop_page import (
     six_loops,
     trusted,
     unguarded,
-    worst_run,
+    worst_loop,
 )
 from ._loops import ALL, CONTROLS, LOOPS, NONE, controls, task_of
 from ._models import Counting, Unsteady
@@ -51,6 +51,7 @@ from ._termination import Settings, Termination
 from .experiment import Experiment, Size
 from .oracles import Held, held_exact
 from .pieces import Piece
+from .worst import Worst
 
 __all__ = ["EXPERIMENT", "LoopTermination", "Settings", "Termination"]
 
@@ -107,7 +108,6 @@ class LoopTermination(Experiment[Settings, Termination]):
                 loop_matrix(result),
                 six_loops(),
                 curves(result),
-                *worst_run(result),
                 Note(heading="Every arm", text=EVERY_ARM),
                 arm_table(result),
                 Note(heading="Against closed forms", text=CLOSED_FORMS),
@@ -115,6 +115,14 @@ class LoopTermination(Experiment[Settings, Termination]):
             ],
             advice=ADVICE,
         )
+
+    def worst(self, params: Settings, result: Termination) -> list[Worst]:
+        """The dearest loop that nothing stopped."""
+        name = worst_loop(result)
+        if name is None:
+            return []
+        piece = _Arm(loop=name, control=NONE, faulty=True, seed=0, params=params)
+        return [Worst(name=name, title=f"The worst run: {name} without a control", piece=piece)]
 
     def downloads(self, result: Termination) -> list[Download]:
         """The plan of each loop, and the table of runs."""
@@ -143,10 +151,11 @@ class _Arm:
         return self.faulty and self.control == NONE and self.seed == 0
 
     def __call__(self) -> tuple[_Row, History | None]:
-        made = self._run()
+        made = self.played()
         return self._row(made), made.history if self.shown else None
 
-    def _run(self) -> Run:
+    def played(self, **how: Any) -> Run:
+        """The run; ``how`` are further arguments of ``run``."""
         loop = next(each for each in LOOPS if each.name == self.loop)
         params = self.params
         guards = controls(params.steps, params.repeats, params.patience)[self.control]
@@ -158,7 +167,7 @@ class _Arm:
             seed=self.seed,
             limits=self._limits(),
             baseline=False,
-            store=None,
+            **({"store": None} | how),
         )
 
     def _limits(self) -> Limits:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from dissonance.harness.checks.verdict import Status
 from dissonance.harness.errors import BadInput
-from dissonance.reports import DEFAULT_FOLDER, Finding, Report, environment, write_report
+from dissonance.reports import DEFAULT_FOLDER, Block, Finding, Report, Section, environment, write_report
 
 from .experiment import Experiment, Params, Result, Size
 from .journal import Journal
 from .pieces import Progress, quiet
 from .settings import Changes
 from .settings import changes as changed
+from .worst import blocks_of, keep
 
 __all__ = ["main", "report_of", "run_experiments"]
 
@@ -53,7 +55,8 @@ def run_experiments(
         with Journal(Path(out) / ".unfinished" / f"{one.name}.journal") as journal:
             results.append((one, params, one.run(params, progress(one.name), workers=workers, journal=journal)))
         journals.append(journal)
-    page = write_report(report_of(results), out)
+    kept = {one.name: _kept(one, params, result, Path(out) / "runs") for one, params, result in results}
+    page = write_report(report_of(results, kept), out)
     for journal in journals:
         journal.remove()
     with suppress(OSError):  # of another call, which is not finished
@@ -61,8 +64,20 @@ def run_experiments(
     return page
 
 
-def report_of(results: Sequence[tuple[Experiment[Any, Any], Params, Result]]) -> Report:
-    """The report of these results: all findings first, then a section an experiment."""
+def _kept(one: Experiment[Any, Any], params: Params, result: Result, store: Path) -> list[Block]:
+    return [
+        block for worst in one.worst(params, result) for block in blocks_of(one, worst, keep(one, params, worst, store))
+    ]
+
+
+def report_of(
+    results: Sequence[tuple[Experiment[Any, Any], Params, Result]],
+    kept: Mapping[str, Sequence[Block]] = MappingProxyType({}),
+) -> Report:
+    """The report of these results: all findings first, then a section an experiment.
+
+    ``kept`` are the blocks, by experiment, of the runs that it keeps; they come last in its section.
+    """
     findings: list[Finding] = [finding for one, _, result in results for finding in one.findings(result)]
     runs = sum(len(result.table) + result.sampled for _, _, result in results)
     many = len(results) > 1
@@ -73,10 +88,14 @@ def report_of(results: Sequence[tuple[Experiment[Any, Any], Params, Result]]) ->
             "No real model was called and nothing was spent: the dollars are what these calls would have cost."
         ),
         findings=sorted(findings, key=lambda finding: _ORDER[finding.status]),
-        sections=[one.section(result) for one, _, result in results],
+        sections=[_with(one.section(result), kept.get(one.name, ())) for one, _, result in results],
         environment=environment() | {f"{one.name} {key}": str(value) for one, p, _ in results for key, value in p},
         downloads=[download for one, _, result in results for download in one.downloads(result)],
     )
+
+
+def _with(section: Section, blocks: Sequence[Block]) -> Section:
+    return replace(section, blocks=[*section.blocks, *blocks])
 
 
 def main(experiment: Experiment[Any, Any], arguments: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from .inputs import SEARCHED_BY, check_out, named_checks, plans_to_try, read_lim
 from .probe import Order, Probe, Searched
 from .progress import Meter, metering
 from .results import Findings, Tried
-from .stored import Stored, compared, judged, read_stored
+from .stored import Stored, compared, is_of_experiment, judged, played_again, read_stored
 from .target import read_target
 
 __all__ = ["Given", "check_run", "probe_target", "replay_stored"]
@@ -66,8 +66,11 @@ def probe_target(given: Given, plan: Path | None, search: int | None = None) -> 
 
 def replay_stored(path: Path, given: Given) -> int:
     """Play a stored run or a plan again; the exit code. Without ``--out`` no page is written."""
-    stored = read_stored(path, named_checks(given.checks))
+    names = named_checks(given.checks)
     out = None if given.out is None else check_out(given.out)
+    if given.target is None and is_of_experiment(path):
+        return _told(Findings(tried=[played_again(path, names)]), out, given.as_json)
+    stored = read_stored(path, names)
     order = _order_again(path, stored, given, DEFAULT_STORE if out is None else out / "runs")
     findings = _tried_on(order, [stored.plan], given.as_json)
     again = [compared(each, stored.run if _is_same(order, stored) else None) for each in findings.tried]

@@ -19,7 +19,7 @@ from .catalogue import checks
 from .inputs import default_checks, single
 from .results import Tried
 
-__all__ = ["Stored", "compared", "judged", "read_stored"]
+__all__ = ["Stored", "compared", "is_of_experiment", "judged", "played_again", "read_stored"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +66,19 @@ def judged(run: Run, names: Sequence[str] | None) -> Tried:
         verdicts=run.judge(*(checks()[name]() for name in chosen)),
         run=run,
     )
+
+
+def is_of_experiment(path: Path) -> bool:
+    """Whether an experiment kept the run of this folder: such a run names no target, its experiment plays it again."""
+    return (path / "run.json").is_file() and "experiment" in read_folder(path).about.get("notes", {})
+
+
+def played_again(folder: Path, names: Sequence[str] | None) -> Tried:
+    """An experiment's kept run played again, judged, and compared with the stored one."""
+    from dissonance.experiments import again
+
+    kept, now = again(folder)
+    return compared(judged(now, names), kept)
 
 
 def _of_run(folder: Path, names: Sequence[str] | None) -> Stored:

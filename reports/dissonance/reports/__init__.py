@@ -17,7 +17,18 @@ from .page import Block, Checks, Download, Events, Finding, Note, Picture, Repor
 from .plots import Cell, cost_curves, latency, matrix
 from .run_page import Case, plan_download, plan_sentence, probe_report, replay_line, run_blocks
 from .spacetime import space_time
-from .stats import Interval, bootstrap_mean, runs_to_see, wilson
+from .stats import (
+    Interval,
+    at_least,
+    at_most,
+    bootstrap_mean,
+    bootstrap_quantile,
+    paired_difference,
+    runs_for_margin,
+    runs_to_see,
+    runs_to_tell,
+    wilson,
+)
 from .write import DEFAULT_FOLDER, write_report
 
 __all__ = [
@@ -35,17 +46,23 @@ __all__ = [
     "Report",
     "Section",
     "Table",
+    "at_least",
+    "at_most",
     "bootstrap_mean",
+    "bootstrap_quantile",
     "cost_curves",
     "environment",
     "latency",
     "matrix",
+    "paired_difference",
     "plan_download",
     "plan_sentence",
     "probe_report",
     "replay_line",
     "run_blocks",
+    "runs_for_margin",
     "runs_to_see",
+    "runs_to_tell",
     "space_time",
     "wilson",
     "write_report",
