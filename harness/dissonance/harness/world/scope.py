@@ -152,7 +152,10 @@ def _forget_tasks(world: World) -> None:
 def _bury_tasks(world: World) -> None:
     """Nobody is left to see what ended them."""
     for task in list(asyncio.tasks._all_tasks):  # type: ignore[attr-defined]
-        if _is_of(world, task) and task.done() and not task.cancelled():
+        if _is_of(world, task) and not task.done():
+            task._log_destroy_pending = False
+            _close(task.get_coro())
+        elif _is_of(world, task) and not task.cancelled():
             task.exception()
 
 
