@@ -13,7 +13,7 @@ from .experiment import Experiment
 
 __all__ = ["NAMES", "experiments", "find"]
 
-NAMES = ("loop_termination",)
+NAMES = ("loop_termination", "false_acceptance")
 """Modules of this package that hold an ``EXPERIMENT``, in the order of the report."""
 
 
