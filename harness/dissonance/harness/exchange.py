@@ -66,6 +66,9 @@ class _Sent:
 
     performance: Performance
 
+    def waits(self) -> None:
+        pass
+
     def ended(self, received: Received, chunks: int) -> None:
         pass
 
@@ -79,6 +82,9 @@ class _Recorded:
     reply: Reply
     performance: Performance
     fired: Sequence[_Fired]
+
+    def waits(self) -> None:
+        self.exchange.recorder.flush()
 
     def ended(self, received: Received, chunks: int) -> None:
         self.exchange._ended(self, received, chunks)
@@ -184,7 +190,7 @@ class Exchange:
         agent = attribute(call, self.agents)
         key = (measured, call.model, call.max_tokens, call.stream)
         ordinal, attempt = self._ordinals.assign(agent, request.endpoint, key, request.retry)
-        self.recorder.keep(
+        self.recorder.hold(
             CallSent(
                 id=call.id,
                 at=call.sent_at,

@@ -141,7 +141,7 @@ class _Life:
         self._began = time.monotonic()
         world = self._world(0.0)
         bodies = Bodies(folder.body if folder else None)
-        self.recorder = recorder = Recorder(world, bodies, folder.event if folder else None)
+        self.recorder = recorder = Recorder(world, bodies, folder)
         counts = {rule.id: FaultCount() for rule in order.rules}
         self._process = process = Process(order.rules, recorder, counts, world)
         self.exchange = Exchange(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .history import Bodies, Event, History, write_event
 from .world import World
@@ -13,10 +13,18 @@ __all__ = ["Recorder"]
 E = TypeVar("E")
 
 
-class Recorder:
-    """Gives events their ids and times, by the clock of ``world``. ``sink`` gets each event's line at once; see :class:`~.store.RunFolder`."""
+class Sink(Protocol):
+    """Where lines are stored; see :class:`~.store.RunFolder`."""
 
-    def __init__(self, world: World, bodies: Bodies, sink: Callable[[bytes], None] | None = None) -> None:
+    def event(self, line: bytes) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+class Recorder:
+    """Gives events their ids and times, by the clock of ``world``; ``sink`` gets each event's line at once."""
+
+    def __init__(self, world: World, bodies: Bodies, sink: Sink | None = None) -> None:
         self.world = world
         self._sink = sink
         self._events: list[Event] = []
@@ -36,6 +44,16 @@ class Recorder:
 
     def keep(self, event: Event) -> None:
         """Record an event that has its id and its time already."""
+        self.hold(event)
+        self.flush()
+
+    def hold(self, event: Event) -> None:
+        """Record an event which may be stored with the next one; whoever lets others run first must :meth:`flush`."""
         self._events.append(event)
         if self._sink is not None:
-            self._sink(write_event(event))
+            self._sink.event(write_event(event))
+
+    def flush(self) -> None:
+        """Store what is held."""
+        if self._sink is not None:
+            self._sink.flush()

@@ -10,8 +10,8 @@
             history.jsonl         an event a line
             bodies/parts.jsonl    {"hash": …, "body": …}, each content once
 
-Each event and content is handed to the operating system at once, by one unbuffered write; ``run.json``
-and ``latest`` are replaced in one step. Nothing is synchronised to the disk: a power failure may lose
+Each event and content is handed to the operating system at once, by one unbuffered write; a call and its
+reply by one for both, where nothing but the harness ran in between. ``run.json`` and ``latest`` are replaced in one step. Nothing is synchronised to the disk: a power failure may lose
 the last seconds.
 """
 
@@ -49,18 +49,29 @@ class RunFolder:
         (self.path / "bodies").mkdir()
         self._history = _append(self.path / "history.jsonl")
         self._parts = _append(self.path / "bodies" / "parts.jsonl")
+        self._events: list[bytes] = []
+        self._contents: list[bytes] = []
         _point(store / "latest", self.path.name)
 
     def event(self, line: bytes) -> None:
-        """Append an event."""
-        os.write(self._history, line)
+        """An event, for the next :meth:`flush`."""
+        self._events.append(line)
 
     def body(self, key: str, data: bytes) -> None:
-        """Append a content."""
-        os.write(self._parts, b'{"hash":"%b","body":%b}\n' % (key.encode(), data))
+        """A content, for the next :meth:`flush`."""
+        self._contents.append(b'{"hash":"%b","body":%b}\n' % (key.encode(), data))
+
+    def flush(self) -> None:
+        """Append what has come since the last time: contents before the events that name them."""
+        for file, lines in ((self._parts, self._contents), (self._history, self._events)):
+            if lines:
+                data = lines[0] if len(lines) == 1 else b"".join(lines)
+                lines.clear()
+                os.write(file, data)
 
     def close(self, summary: Mapping[str, Any]) -> None:
         """The run is over: complete ``run.json``."""
+        self.flush()
         os.close(self._history)
         os.close(self._parts)
         _write(self.path / "run.json", {**self._about, **summary})

@@ -103,16 +103,18 @@ def _cut(message: Message, call: Call) -> tuple[Message, int]:
     """The message up to where it stops, and its output tokens."""
     message = _stop(message, call.params.get("stop_sequences") or ())
     limit, reason = output_limit(call)
-    cut = cut_message(message, limit, call.model, reason)
-    if cut is None:
-        return message, min(limit, max(_tokens(message.content, call.model), _LEAST_OUTPUT))
-    return cut, limit
+    tokens = _tokens(message.content, call.model)
+    if tokens <= limit:
+        return message, min(limit, max(tokens, _LEAST_OUTPUT))
+    return _shortened(message, limit, call.model, reason), limit
 
 
 def cut_message(message: Message, tokens: int, model: str, reason: StopReason) -> Message | None:
     """The message as it stops, for this ``reason``, after so many output tokens; None where it has no more than that."""
-    if _tokens(message.content, model) <= tokens:
-        return None
+    return None if _tokens(message.content, model) <= tokens else _shortened(message, tokens, model, reason)
+
+
+def _shortened(message: Message, tokens: int, model: str, reason: StopReason) -> Message:
     content = list(_first(message.content, tokens, model))
     return replace(message, content=content, stop_reason=reason, stop_sequence=None)
 

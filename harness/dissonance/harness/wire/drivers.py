@@ -18,7 +18,8 @@ from types import ModuleType
 from typing import Any, NamedTuple, NoReturn, Protocol
 
 from dissonance.harness.history import Received
-from dissonance.harness.world import VirtualLoop
+from dissonance.harness.world import VirtualLoop, current_world
+from dissonance.harness.world.strand import to_ticks
 
 from .render import Performance
 
@@ -33,6 +34,10 @@ class Delivery(Protocol):
     """A reply on its way: what is performed, and who is told how it ended."""
 
     performance: Performance
+
+    def waits(self) -> None:
+        """Others may run before it ends."""
+        ...
 
     def ended(self, received: Received, chunks: int) -> None:
         """The client has received so many chunks, and that was how it ended. Called once."""
@@ -178,6 +183,7 @@ def drivers(library: ModuleType) -> Drivers:
 
     def response(body: Any, request: Any, delivery: Delivery) -> Any:
         performance = delivery.performance
+        delivery.waits()
         read = request.extensions.get("timeout", {}).get("read")
         stream = body(_Reading(lib, request, delivery, read))
         return lib.Response(performance.status, headers=performance.headers, stream=stream)
@@ -187,7 +193,8 @@ def drivers(library: ModuleType) -> Drivers:
         limits = request.extensions.get("timeout", {})
         wait = _connecting(performance, limits)
         try:
-            if wait.seconds:
+            if wait.seconds and not _jumped(wait.seconds):
+                delivery.waits()
                 time.sleep(wait.seconds)
         except BaseException:
             delivery.ended("abandoned", -1)
@@ -200,8 +207,9 @@ def drivers(library: ModuleType) -> Drivers:
         limits = request.extensions.get("timeout", {})
         wait = _connecting(performance, limits)
         try:
-            if wait.seconds:
-                await _rest(wait.seconds)
+            if wait.seconds and not _ajumped(wait.seconds):
+                delivery.waits()
+                await asyncio.sleep(wait.seconds)
         except BaseException:
             delivery.ended("abandoned", -1)
             raise
@@ -233,10 +241,16 @@ def _pause(reading: _Reading, seconds: float) -> None:
         reading.time_out()
 
 
-async def _rest(seconds: float) -> None:
+def _jumped(seconds: float) -> bool:
+    """Whether so many seconds have passed at once, as nothing else had anything to do in them."""
+    world = current_world()
+    return world is not None and world.jump(world.ticks + to_ticks(seconds))
+
+
+def _ajumped(seconds: float) -> bool:
+    """As :func:`_jumped`, on an event loop."""
     loop = asyncio.get_running_loop()
-    if not (isinstance(loop, VirtualLoop) and loop.jump(seconds)):
-        await asyncio.sleep(seconds)
+    return isinstance(loop, VirtualLoop) and loop.jump(seconds)
 
 
 async def _apause(reading: _Reading, seconds: float) -> None:
@@ -244,7 +258,8 @@ async def _apause(reading: _Reading, seconds: float) -> None:
         return
     wait = reading.wait(seconds)
     try:
-        await _rest(wait.seconds)
+        if not _ajumped(wait.seconds):
+            await asyncio.sleep(wait.seconds)
     except BaseException:
         reading.end("abandoned")
         raise

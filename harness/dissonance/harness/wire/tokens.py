@@ -154,7 +154,8 @@ class Meter:
         """The parts of all messages. Those that a recent request began with are compared, not looked up."""
         known = _State([], [], [])
         for index, state in enumerate(self._states):
-            if state.messages == messages[: len(state.messages)]:
+            begun = len(state.messages)
+            if state.messages[:1] == messages[:1] and (begun == 1 or state.messages == messages[:begun]):
                 known = self._states.pop(index)
                 break
         begun = len(known.messages)
