@@ -13,7 +13,11 @@ from .experiment import Experiment
 
 __all__ = ["NAMES", "experiments", "find"]
 
-NAMES = ("loop_termination", "false_acceptance")
+NAMES = (
+    "loop_termination",
+    "fanout_latency",
+    "false_acceptance",
+)
 """Modules of this package that hold an ``EXPERIMENT``, in the order of the report."""
 
 
