@@ -112,3 +112,9 @@ def test_the_report_says_what_was_found(result: FanOuts, tmp_path: Path) -> None
 
 def test_the_sum_of_reciprocals_is_exact() -> None:
     assert (harmonic(2), harmonic(2, 2), len(CONTROLS)) == (1.5, 1.25, 4)
+
+
+def test_the_kept_run_is_that_of_the_straggler(result: FanOuts) -> None:
+    (kept,) = EXPERIMENT.worst(SMALL, result)
+    run = kept.piece.played()
+    assert run.seconds == result.of("late", control=NONE)["makespan"].iloc[0]

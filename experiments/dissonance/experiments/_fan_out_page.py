@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from dissonance.reports import Finding, Interval, Picture, Table, bootstrap_mean, wilson
+from dissonance.reports import Finding, Interval, Picture, Table, bootstrap_mean, paired_difference, wilson
 from dissonance.reports.theme import LIGHT, SERIES, drawing
 from dissonance.reports.words import duration, number
 
@@ -101,7 +101,7 @@ def _saved(result: FanOuts, law: str) -> Interval:
         result.of("control", law=law, control=control).sort_values("seed")["makespan"].to_numpy()
         for control in (NONE, HEDGE)
     )
-    return bootstrap_mean((bare - copied).tolist())
+    return paired_difference(bare.tolist(), copied.tolist())
 
 
 def hedged(result: FanOuts) -> Finding:

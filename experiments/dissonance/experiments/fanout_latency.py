@@ -15,12 +15,13 @@ import pandas as pd
 from dissonance.reports import Download, Finding, Note, Section, plan_download
 
 from ._fan_out_page import ADVICE, control_table, controls, gantt, hedged, on_slots, speedups, unguarded, widths, within
-from ._fan_outs import BOTH, BOX, HEDGE, FanOuts, Settings, arms, straggler_plan
+from ._fan_outs import BOTH, BOX, HEDGE, NONE, FanOuts, Settings, arms, straggler_plan
 from ._latency_laws import LAWS, RANDOM, LatencyLaw, harmonic, max_quantile, survival, survival_hedged
 from ._telling import closed_forms, percent, tier_of, trusted
 from .experiment import Experiment, Size
 from .oracles import Held, held_exact, held_mean, held_rate
 from .pieces import Piece
+from .worst import Worst
 
 __all__ = ["EXPERIMENT", "FanOutLatency", "FanOuts", "Settings"]
 
@@ -90,6 +91,11 @@ class FanOutLatency(Experiment[Settings, FanOuts]):
             ],
             advice=ADVICE,
         )
+
+    def worst(self, params: Settings, result: FanOuts) -> list[Worst]:
+        """The straggler that nothing cuts, on few slots."""
+        piece = next(arm for arm in arms(params) if arm.study == "late" and arm.control == NONE)
+        return [Worst(name="straggler", title="One branch late, and nothing that cuts it", piece=piece)]
 
     def downloads(self, result: FanOuts) -> list[Download]:
         """The plan of the straggler."""
