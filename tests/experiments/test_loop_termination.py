@@ -116,6 +116,5 @@ def test_the_report_is_small_and_says_what_was_found(result: Termination, tmp_pa
     assert sorted(path.name for path in tmp_path.glob("figures/*")) == [
         "loop-control-matrix.png",
         "runaway-costs.png",
-        "worst-run.png",
     ]
     assert len(pd.read_csv(tmp_path / "tables" / "loop-arms.csv")) == len(result.table)

@@ -79,7 +79,10 @@ def test_a_script_takes_both(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "figures",
         "index.html",
+        "junit.xml",
         "report.json",
+        "report.md",
+        "runs",
         "tables",
     ]
     assert main(EXPERIMENT, ["--set", "seedz=1", "--out", str(tmp_path / "out")]) == 2

@@ -29,7 +29,7 @@ def kept(page: Path) -> Path:
 def test_the_section_shows_the_kept_run_and_the_line_that_replays_it(written: Path) -> None:
     html = written.read_text()
     assert f"Replay: dissonance replay {kept(written)}" in html
-    assert 'id="run-loop-termination-' in html
+    assert 'id="diagram-loop-termination-' in html
 
 
 def test_a_kept_run_is_played_again_from_its_folder(written: Path) -> None:

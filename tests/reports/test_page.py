@@ -146,13 +146,14 @@ def test_what_broke_comes_first_with_its_replay_line(written: tuple[Page, str, P
     assert manifest["status"] == "fail"
     assert manifest["findings"] == [
         {
+            "section": "endless",
             "status": "fail",
-            "sentence": "endless: would not have stopped",
+            "sentence": "would not have stopped",
             "tier": "T1",
             "replay": """dissonance replay 'runs/it'"'"'s here'""",
         },
-        {"status": "unknown", "sentence": "dark: nothing fired", "tier": "T1", "replay": ""},
-        {"status": "pass", "sentence": "held <b>well</b>: because", "tier": "T1", "replay": ""},
+        {"section": "dark", "status": "unknown", "sentence": "nothing fired", "tier": "T1", "replay": ""},
+        {"section": "held-b-well-b", "status": "pass", "sentence": "because", "tier": "T1", "replay": ""},
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from dissonance.harness.checks.verdict import Status
 from dissonance.harness.errors import BadInput
-from dissonance.reports import DEFAULT_FOLDER, Block, Finding, Report, Section, environment, write_report
+from dissonance.reports import DEFAULT_FOLDER, Block, Finding, Report, Section, environment, for_ci, write_report
 
 from .experiment import Experiment, Params, Result, Size
 from .journal import Journal
@@ -56,7 +56,8 @@ def run_experiments(
             results.append((one, params, one.run(params, progress(one.name), workers=workers, journal=journal)))
         journals.append(journal)
     kept = {one.name: _kept(one, params, result, Path(out) / "runs") for one, params, result in results}
-    page = write_report(report_of(results, kept), out)
+    report = report_of(results, kept)
+    page = write_report(report, out, beside=for_ci(report))
     for journal in journals:
         journal.remove()
     with suppress(OSError):  # of another call, which is not finished
@@ -78,7 +79,12 @@ def report_of(
 
     ``kept`` are the blocks, by experiment, of the runs that it keeps; they come last in its section.
     """
-    findings: list[Finding] = [finding for one, _, result in results for finding in one.findings(result)]
+    sections = [_with(one.section(result), kept.get(one.name, ())) for one, _, result in results]
+    findings: list[Finding] = [
+        replace(finding, section=finding.section or section.name)
+        for (one, _, result), section in zip(results, sections, strict=True)
+        for finding in one.findings(result)
+    ]
     runs = sum(len(result.table) + result.sampled for _, _, result in results)
     many = len(results) > 1
     return Report(
@@ -88,7 +94,7 @@ def report_of(
             "No real model was called and nothing was spent: the dollars are what these calls would have cost."
         ),
         findings=sorted(findings, key=lambda finding: _ORDER[finding.status]),
-        sections=[_with(one.section(result), kept.get(one.name, ())) for one, _, result in results],
+        sections=sections,
         environment=environment() | {f"{one.name} {key}": str(value) for one, p, _ in results for key, value in p},
         downloads=[download for one, _, result in results for download in one.downloads(result)],
     )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dissonance.harness import Run, load_run
 from dissonance.harness.errors import BadInput
 from dissonance.harness.store import shown
-from dissonance.reports import Block, Note, plan_sentence, space_time
+from dissonance.reports import Block, Note, diagrams, plan_sentence
 from dissonance.reports.words import slug
 
 if TYPE_CHECKING:
@@ -86,9 +86,7 @@ def again(folder: Path) -> tuple[Run, Run]:
 def blocks_of(one: Experiment[Any, Any], worst: Worst, run: Run) -> list[Block]:
     """A kept run in its experiment's section: the plan in words, the replay line, the space-time diagram."""
     how = f"{plan_sentence(run.plan)} Replay: {run.replay_line}" if run.plan else f"Replay: {run.replay_line}"
-    name = f"run-{slug(one.name)}-{slug(worst.name)}"
-    caption = "In virtual time, a lane for each agent; a bar is a call, from sent to received."
-    return [Note(heading=worst.title, text=how), space_time(run.history, name=name, caption=caption)]
+    return [Note(heading=worst.title, text=how), *diagrams(f"{slug(one.name)}-{slug(worst.name)}", run)]
 
 
 def _place(one: Experiment[Any, Any], params: Params, piece: Playable) -> int:

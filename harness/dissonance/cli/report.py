@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dissonance.harness import Run
-from dissonance.reports import Block, Case, Note, Report, probe_report, write_report
+from dissonance.reports import Block, Case, Note, Report, for_ci, probe_report, write_report
 
 from .results import Findings, Tried, shown_path
 
@@ -20,7 +20,8 @@ def write_findings(findings: Findings, out: Path) -> Findings:
     if not cases:
         return findings
     report = probe_report(f"What breaks {findings.target}?", cases)
-    page = write_report(_with_notes(report, findings), out)
+    whole = _with_notes(report, findings)
+    page = write_report(whole, out, beside=for_ci(whole))
     return replace(findings, report=shown_path(page))
 
 

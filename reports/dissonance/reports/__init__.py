@@ -5,17 +5,19 @@
     report = Report(title="…", lead="…", findings=[Finding(status="fail", sentence="…")], sections=[…])
     write_report(report, "dissonance-report")       # index.html, figures/*.png, tables/*.csv, report.json
 
-``page`` holds the data types, ``plots`` and ``spacetime`` the figures, ``stats`` the intervals,
+``page`` holds the data types, ``plots``, ``spacetime`` and ``cascade_graph`` the figures, ``stats`` the intervals,
 ``run_page`` the report of a user's runs. Knows the harness and the faults, never the patterns or
 the experiments.
 """
 
 from __future__ import annotations
 
+from .cascade_graph import cascade_graph
+from .ci import for_ci
 from .environment import environment
 from .page import Block, Checks, Download, Events, Finding, Note, Picture, Report, Section, Table
 from .plots import Cell, cost_curves, latency, matrix
-from .run_page import Case, plan_download, plan_sentence, probe_report, replay_line, run_blocks
+from .run_page import Case, diagrams, plan_download, plan_sentence, probe_report, replay_line, run_blocks
 from .spacetime import space_time
 from .stats import (
     Interval,
@@ -50,8 +52,11 @@ __all__ = [
     "at_most",
     "bootstrap_mean",
     "bootstrap_quantile",
+    "cascade_graph",
     "cost_curves",
+    "diagrams",
     "environment",
+    "for_ci",
     "latency",
     "matrix",
     "paired_difference",

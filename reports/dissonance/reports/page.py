@@ -28,12 +28,16 @@ _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One sentence that says what was found; ``replay`` is a command line, ``tier`` how far it repeats."""
+    """One sentence that says what was found; ``replay`` is a command line, ``tier`` how far it repeats.
+
+    ``section`` is the name of the section that tells the whole of it: the front page leads there.
+    """
 
     status: Status
     sentence: str
     tier: Tier | None = None
     replay: str = ""
+    section: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +100,15 @@ Block: TypeAlias = Picture | Table | Note | Checks | Events
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One question with its answer: verdict sentence, figures and tables, what to do, how to replay."""
+    """One question with its answer: verdict sentence, figures and tables, what to do, how to replay.
+
+    Without a ``verdict`` it sums up what others found, and judges nothing itself.
+    """
 
     name: str
     title: str
     question: str
-    verdict: Finding
+    verdict: Finding | None = None
     blocks: Sequence[Block] = ()
     advice: Sequence[str] = ()
 
@@ -134,6 +141,12 @@ class Report:
             if name in seen:
                 raise BadInput(f"name={name!r} occurs twice in the report: give each section, figure and table its own")
             seen.add(name)
+        sections = {section.name for section in self.sections} | {""}
+        for finding in self.findings:
+            if finding.section not in sections:
+                raise BadInput(
+                    f"section={finding.section!r} of a finding is not in the report: name one of its sections"
+                )
 
     def _names(self) -> list[str]:
         named = (Picture, Table, Events)
@@ -142,5 +155,21 @@ class Report:
 
     @property
     def status(self) -> Status:
-        """The worst of its sections' verdicts; *unknown* without a section."""
-        return worst(Verdict(status=s.verdict.status, check=s.name, reason=s.verdict.sentence) for s in self.sections)
+        """The worst of its sections' verdicts; *unknown* without one."""
+        judged = [(section.name, section.verdict) for section in self.sections if section.verdict is not None]
+        return worst(Verdict(status=each.status, check=name, reason=each.sentence) for name, each in judged)
+
+    @property
+    def front(self) -> list[tuple[Section | None, list[Finding]]]:
+        """The findings by section, each section where its first finding stands; those of no section by themselves."""
+        sections = {section.name: section for section in self.sections}
+        groups: list[tuple[Section | None, list[Finding]]] = []
+        places: dict[str, int] = {}
+        for finding in self.findings:
+            if finding.section in places:
+                groups[places[finding.section]][1].append(finding)
+                continue
+            if finding.section:
+                places[finding.section] = len(groups)
+            groups.append((sections.get(finding.section), [finding]))
+        return groups

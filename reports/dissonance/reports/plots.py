@@ -169,7 +169,7 @@ def latency(history: History, baseline: History | None = None, *, name: str, cap
         _draw_latency(axes, history, baseline)
         axes.set_xlabel("sent at, virtual seconds")
         axes.set_ylabel("seconds to answer")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.12 * max(axes.get_ylim()[1], 1e-9))
         axes.grid(True, axis="y")
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, fontsize=8)
     slowest = max((r.seconds for r in replies.values()), default=0.0)

@@ -48,6 +48,7 @@ def _environment() -> Environment:
         "kind": lambda block: type(block).__name__,
         "numeric": _numeric,
         "shown_events": _shown_events,
+        "lower_first": _lower_first,
     }
     return environment
 
@@ -83,6 +84,11 @@ def _cell(value: object) -> str:
     if isinstance(value, int | float):
         return number(value)
     return str(value)
+
+
+def _lower_first(title: str) -> str:
+    """A title in the middle of a sentence; what begins with more than one capital stays."""
+    return title[:1].lower() + title[1:] if not title[1:2].isupper() else title
 
 
 @dataclass(frozen=True, slots=True)

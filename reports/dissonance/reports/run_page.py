@@ -16,17 +16,19 @@ from dissonance.harness.call import JsonObject
 from dissonance.harness.checks.verdict import Status, Verdict, worst
 from dissonance.harness.errors import BadInput
 
+from .cascade_graph import cascade_graph, taint_of, traces_of
 from .environment import environment
-from .page import Block, Checks, Download, Events, Finding, Note, Report, Section, Table
+from .page import Block, Checks, Download, Events, Finding, Note, Picture, Report, Section, Table
 from .plots import latency
 from .spacetime import space_time
 from .theme import GLYPH, SAID
 from .words import count, dollars, duration, joined, slug
 
 if TYPE_CHECKING:
+    from dissonance.harness.checks.taint import Cascade
     from dissonance.harness.run import Run
 
-__all__ = ["Case", "plan_download", "plan_sentence", "probe_report", "replay_line", "run_blocks"]
+__all__ = ["Case", "diagrams", "plan_download", "plan_sentence", "probe_report", "replay_line", "run_blocks"]
 
 _ORDER: dict[Status, int] = {"fail": 0, "unknown": 1, "pass": 2}
 
@@ -97,17 +99,39 @@ def run_blocks(name: str, run: Run, verdicts: Sequence[Verdict]) -> list[Block]:
         Checks(verdicts=verdicts, events=events),
     ]
     if run.history.calls():
-        blocks += [
-            space_time(run.history, name=f"diagram-{name}", caption=_DIAGRAM),
-            latency(run.history, baseline, name=f"latency-{name}", caption=_LATENCY),
-        ]
+        blocks += [*diagrams(name, run), latency(run.history, baseline, name=f"latency-{name}", caption=_LATENCY)]
     return [*blocks, Events(name=events, history=run.history, keep=evidence)]
+
+
+def diagrams(name: str, run: Run) -> list[Picture]:
+    """The run's space-time diagram and, for each claim that was planted in it, the graph of its cascade."""
+    traces = traces_of(run) if run.history.faults() else []
+    caption = _DIAGRAM + (_TAINT if traces else "")
+    pictures = [space_time(run.history, name=f"diagram-{name}", caption=caption, taint=taint_of(traces))]
+    for place, trace in enumerate(traces[:_GRAPHS], 1):
+        suffix = f"-{place}" if len(traces) > 1 else ""
+        pictures.append(cascade_graph(trace, name=f"cascade-{name}{suffix}", caption=f"{_spread(trace)} {_CASCADE}"))
+    return pictures
+
+
+_GRAPHS = 3
+"""Of a run with more planted claims than this, the first ones have a graph."""
+
+
+def _spread(trace: Cascade) -> str:
+    ended = "the result holds it" if trace.output else "the result is free of it"
+    return (
+        f"Where the {trace.twin} claim {trace.claim} went: {count(trace.infected)} replies of {count(trace.breadth)} "
+        f"agents, {trace.depth} deep; {ended}."
+    )
 
 
 _DIAGRAM = (
     "The run in virtual time, a lane for each agent; a bar is a call, from sent to received. "
     "In a browser, a bar names its call when the pointer rests on it."
 )
+_TAINT = " A bar with a number holds the planted claim, that many hand-overs from where it was planted."
+_CASCADE = "An arrow leads from the reply that said it to the call that read it; a dashed box is where it stopped."
 _LATENCY = (
     "Seconds that each call took, by when it was sent. Shaded stretches: calls that a fault struck; "
     "pale line: the same workflow without the fault."
@@ -161,15 +185,20 @@ def _finding(case: Case) -> Finding:
     reason = verdict.reason if verdict else "no check was made"
     return Finding(
         status=case.status,
-        sentence=f"{case.name}: {reason}",
+        sentence=reason,
         tier=case.run.tier,
         replay=replay_line(case.run) if case.status != "pass" else "",
+        section=_anchor(case),
     )
 
 
-def _section(case: Case) -> Section:
+def _anchor(case: Case) -> str:
     name = slug(case.name)
-    name = name if name[0].isalpha() else f"case-{name}"
+    return name if name[0].isalpha() else f"case-{name}"
+
+
+def _section(case: Case) -> Section:
+    name = _anchor(case)
     return Section(
         name=name,
         title=case.name,
@@ -186,8 +215,6 @@ def _section(case: Case) -> Section:
 
 
 def _overview(cases: Sequence[Case]) -> Section:
-    status = worst(verdict for case in cases for verdict in case.verdicts)
-    amount = sum(case.status == "pass" for case in cases)
     frame = pd.DataFrame([_row(case) for case in cases])
     shown = frame.assign(
         verdict=[f"{GLYPH[case.status]} {SAID[case.status]}" for case in cases],
@@ -201,7 +228,6 @@ def _overview(cases: Sequence[Case]) -> Section:
         name="overview",
         title="Overview",
         question="Which faults does this workflow survive?",
-        verdict=Finding(status=status, sentence=f"{amount} of {len(cases)} plans were survived."),
         blocks=[table],
     )
 

@@ -2,23 +2,25 @@
 
 A bar reaches from *sent* to *received*. A fault is a red cross at the call it struck, a retry of
 the client a hatched bar, an error or a broken body an empty bar, a guard that fired a green diamond with a line
-through all lanes, the harness's stop a black square. Of a run with many calls the middle is left
+through all lanes, the harness's stop a black square. Where a planted claim went, its bars have the colour
+and the number of its depth, and a bar with a stroke across is where it stopped. Of a run with many calls the middle is left
 out of the picture, and the gap says how much it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from dissonance.harness.checks.taint import Tainted
 from dissonance.harness.history import CallSent, FaultFired, GuardFired, History, ReplyReceived, Restarted, Stopped
 
 from .page import Picture
-from .theme import LIGHT, drawing
+from .theme import DEEPEST, LIGHT, drawing, taint_roles
 from .words import count, dollars, duration
 
 __all__ = ["Scale", "space_time"]
@@ -64,21 +66,27 @@ class Scale:
         return self.right - self.left - self.gap
 
 
-def space_time(history: History, *, name: str, caption: str) -> Picture:
-    """The diagram of this history; its caption ends with how to read it."""
+_NO_TAINT: Mapping[int, Tainted] = {}
+
+
+def space_time(history: History, *, name: str, caption: str, taint: Mapping[int, Tainted] = _NO_TAINT) -> Picture:
+    """The diagram of this history. ``taint`` says, by call, where a planted claim went (see ``trace_cascade``)."""
     calls = history.calls(endpoint=None)
     scale, hidden = _scale(history, calls)
     agents = list(dict.fromkeys(call.agent for call in calls))
     with drawing(8.6, 1.3 + 0.5 * max(len(agents), 2)) as figure:
         axes = figure.subplots()
-        titles = _draw_calls(axes, history, calls, agents, scale)
+        titles = _draw_calls(axes, history, calls, agents, scale, taint)
         _draw_events(axes, history, agents, scale)
         _draw_gap(axes, scale, hidden, len(agents))
-        _finish(axes, history, agents, scale)
+        _finish(axes, history, agents, scale, taint)
     alt = (
         f"Space-time diagram: {count(len(calls))} calls of {len(agents)} agents ({', '.join(agents)}) over "
         f"{duration(scale.end)} of virtual time, {len(history.faults())} fault events, {len(history.guards())} guard events."
     )
+    infected = [each.depth for each in taint.values() if each.infected]
+    if infected:
+        alt += f" The planted claim is in {len(infected)} replies, at most {max(infected)} deep."
     return Picture(name=name, figure=figure, caption=caption, alt=alt, titles=titles, narrowest=680)
 
 
@@ -92,7 +100,12 @@ def _scale(history: History, calls: Sequence[CallSent]) -> tuple[Scale, int]:
 
 
 def _draw_calls(
-    axes: Axes, history: History, calls: Sequence[CallSent], agents: Sequence[str], scale: Scale
+    axes: Axes,
+    history: History,
+    calls: Sequence[CallSent],
+    agents: Sequence[str],
+    scale: Scale,
+    taint: Mapping[int, Tainted],
 ) -> dict[str, str]:
     replies = {event.call: event for event in history if isinstance(event, ReplyReceived)}
     lanes = {agent: lane for lane, agent in enumerate(agents)}
@@ -102,8 +115,12 @@ def _draw_calls(
         until = reply.at if reply else scale.end
         if scale.hides(call.at) and until < scale.right:
             continue
-        axes.add_patch(_bar(scale(call.at), scale(until), lanes[call.agent], call, reply))
+        bar = _bar(scale(call.at), scale(until), lanes[call.agent], call, reply)
+        axes.add_patch(bar)
         titles[f"e{call.id}"] = _title(call, reply)
+        if call.id in taint:
+            _stain(axes, bar, taint[call.id], scale(scale.end))
+            titles[f"e{call.id}"] += f", {_told(taint[call.id])}"
     return titles
 
 
@@ -119,6 +136,28 @@ def _bar(start: float, stop: float, lane: int, call: CallSent, reply: ReplyRecei
         linewidth=0.9,
         gid=f"e{call.id}",
     )
+
+
+def _stain(axes: Axes, bar: Rectangle, taint: Tainted, width: float) -> None:
+    """The colour of the depth, and its number where there is room; a stroke across where the claim stopped."""
+    left, middle = bar.get_x(), bar.get_y() + bar.get_height() / 2
+    if taint.infected:
+        fill, ink = taint_roles(taint.depth)
+        bar.set(facecolor=LIGHT[fill], edgecolor=LIGHT["taint-1"])
+        if bar.get_width() > width / 60:
+            centre = left + bar.get_width() / 2
+            axes.text(
+                centre, middle, str(taint.depth), ha="center", va="center", fontsize=8, color=LIGHT[ink], zorder=4
+            )
+    else:
+        bar.set(edgecolor=LIGHT["taint-1"])
+        axes.plot([left, left + bar.get_width()], [middle] * 2, color=LIGHT["taint-1"], linewidth=1.6, zorder=4)
+
+
+def _told(taint: Tainted) -> str:
+    if taint.infected:
+        return f"holds the claim, {taint.depth} deep"
+    return f"read the claim, which stopped here: {taint.stopped}"
 
 
 def _title(call: CallSent, reply: ReplyReceived | None) -> str:
@@ -184,7 +223,7 @@ def _draw_gap(axes: Axes, scale: Scale, hidden: int, lanes: int) -> None:
     )
 
 
-def _finish(axes: Axes, history: History, agents: Sequence[str], scale: Scale) -> None:
+def _finish(axes: Axes, history: History, agents: Sequence[str], scale: Scale, taint: Mapping[int, Tainted]) -> None:
     width = scale(scale.end)
     axes.set_xlim(-0.01 * width, 1.02 * width)
     axes.set_ylim(max(len(agents), 1) - 0.5, -0.75)
@@ -196,9 +235,8 @@ def _finish(axes: Axes, history: History, agents: Sequence[str], scale: Scale) -
     axes.set_xlabel("virtual time")
     for lane in range(len(agents)):
         axes.axhline(lane, color=LIGHT["grid"], linewidth=0.8, zorder=0)
-    axes.legend(
-        handles=_legend(history), loc="lower center", bbox_to_anchor=(0.5, 1.02), ncols=6, fontsize=8, handlelength=1.6
-    )
+    handles = [*_legend(history), *_taint_legend(taint)]
+    axes.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.02), ncols=6, fontsize=8, handlelength=1.6)
 
 
 def _ticks(scale: Scale) -> tuple[list[float], list[str]]:
@@ -234,6 +272,17 @@ def _legend(history: History) -> list[Patch | Line2D]:
         handles.append(_mark("D", "good", "guard fired"))
     if any(isinstance(event, Stopped) for event in history):
         handles.append(_mark("s", "ink", "stopped by the harness"))
+    return handles
+
+
+def _taint_legend(taint: Mapping[int, Tainted]) -> list[Patch | Line2D]:
+    depths = sorted({min(each.depth, DEEPEST) for each in taint.values() if each.infected})
+    handles: list[Patch | Line2D] = []
+    for depth in depths:
+        label = f"claim {depth}{' or more' if depth == DEEPEST else ''} deep" if depth else "claim planted"
+        handles.append(Patch(facecolor=LIGHT[taint_roles(depth)[0]], edgecolor=LIGHT["taint-1"], label=label))
+    if any(not each.infected for each in taint.values()):
+        handles.append(Line2D([], [], color=LIGHT["taint-1"], linewidth=1.6, label="claim stopped"))
     return handles
 
 

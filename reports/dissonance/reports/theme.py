@@ -23,7 +23,20 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.typing import LineStyleType
 
-__all__ = ["DARK", "GLYPH", "LIGHT", "SAID", "SERIES", "Style", "drawing", "theme_css", "to_png", "to_svg"]
+__all__ = [
+    "DARK",
+    "DEEPEST",
+    "GLYPH",
+    "LIGHT",
+    "SAID",
+    "SERIES",
+    "Style",
+    "drawing",
+    "taint_roles",
+    "theme_css",
+    "to_png",
+    "to_svg",
+]
 
 LIGHT: Final[Mapping[str, str]] = {
     "ink": "#1c2026",
@@ -42,6 +55,11 @@ LIGHT: Final[Mapping[str, str]] = {
     "bad-tint": "#fbdccb",
     "unknown-tint": "#e9e5d3",
     "bar": "#a9cfe8",
+    "taint-0": "#5a1a4e",
+    "taint-1": "#8b3879",
+    "taint-2": "#c78cba",
+    "taint-3": "#dcb3d3",
+    "taint-4": "#efdcea",
 }
 DARK: Final[Mapping[str, str]] = {
     "ink": "#e8eaed",
@@ -60,7 +78,15 @@ DARK: Final[Mapping[str, str]] = {
     "bad-tint": "#57270f",
     "unknown-tint": "#3d3a29",
     "bar": "#1d5379",
+    "taint-0": "#f8d2ee",
+    "taint-1": "#e3a0cf",
+    "taint-2": "#8a4f7b",
+    "taint-3": "#643a5a",
+    "taint-4": "#44293d",
 }
+DEEPEST: Final = 4
+"""The greatest depth that has a colour of its own; what is deeper has the same, and its number."""
+
 GLYPH: Final[Mapping[str, str]] = {"pass": "\N{CHECK MARK}", "fail": "\N{BALLOT X}", "unknown": "?"}
 """The sign that stands beside each verdict's colour."""
 
@@ -112,6 +138,15 @@ _RC: Final[dict[Any, Any]] = {
     "hatch.linewidth": 0.6,
 }
 _ROLE_OF: Final = {value: role for role, value in LIGHT.items()}
+
+
+def taint_roles(depth: int) -> tuple[str, str]:
+    """The role of a claim's colour at this depth, and of a text upon it.
+
+    >>> taint_roles(0), taint_roles(9)
+    (('taint-0', 'paper'), ('taint-4', 'ink'))
+    """
+    return f"taint-{min(depth, DEEPEST)}", "paper" if depth < 2 else "ink"
 
 
 def theme_css() -> str:

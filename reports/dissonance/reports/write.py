@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dissonance.harness.errors import BadInput
@@ -26,13 +26,18 @@ _INDEX = "index.html"
 _MANIFEST = "report.json"
 
 
-def write_report(report: Report, out: str | Path = DEFAULT_FOLDER) -> Path:
+_NOTHING: Mapping[str, bytes] = {}
+
+
+def write_report(report: Report, out: str | Path = DEFAULT_FOLDER, *, beside: Mapping[str, bytes] = _NOTHING) -> Path:
     """Write the report into this folder, made if need be; the path of its ``index.html``.
+
+    ``beside`` are further files, by name, as :func:`~.ci.for_ci` makes them.
 
     :raises BadInput: ``out`` is a file, or cannot be written.
     """
     folder = Path(out)
-    files = _files(report)
+    files = _files(report, beside)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stale = _listed(folder) - files.keys()
@@ -47,14 +52,14 @@ def write_report(report: Report, out: str | Path = DEFAULT_FOLDER) -> Path:
     return folder / _INDEX
 
 
-def _files(report: Report) -> dict[str, bytes]:
-    files = dict(_beside(report))
+def _files(report: Report, beside: Mapping[str, bytes]) -> dict[str, bytes]:
+    files = dict(_data(report)) | dict(beside)
     files[_MANIFEST] = _manifest(report, [*files, _MANIFEST, _INDEX])
     files[_INDEX] = render(report).encode()
     return files
 
 
-def _beside(report: Report) -> Iterator[tuple[str, bytes]]:
+def _data(report: Report) -> Iterator[tuple[str, bytes]]:
     for section in report.sections:
         for block in section.blocks:
             if isinstance(block, Picture):
@@ -66,12 +71,13 @@ def _beside(report: Report) -> Iterator[tuple[str, bytes]]:
 
 def _manifest(report: Report, files: list[str]) -> bytes:
     findings = [
-        {"status": finding.status, "sentence": finding.sentence, "tier": finding.tier, "replay": finding.replay}
+        {name: getattr(finding, name) for name in ("section", "status", "sentence", "tier", "replay")}
         for finding in report.findings
     ]
     sections = [
-        {"name": section.name, "status": section.verdict.status, "sentence": section.verdict.sentence}
+        {"name": section.name, "status": verdict and verdict.status, "sentence": verdict and verdict.sentence}
         for section in report.sections
+        for verdict in (section.verdict,)
     ]
     content = {
         "schema": SCHEMA,
