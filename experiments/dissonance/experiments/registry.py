@@ -17,6 +17,7 @@ NAMES = (
     "loop_termination",
     "fanout_latency",
     "false_acceptance",
+    "groupthink",
 )
 """Modules of this package that hold an ``EXPERIMENT``, in the order of the report."""
 
