@@ -11,6 +11,7 @@ from dissonance.experiments import report_of
 from dissonance.experiments._acceptance import Acceptance, Settings
 from dissonance.experiments._judges import BOTH, GATES, JUDGE_ALONE, NO_GATE, SIGNALS, STACK
 from dissonance.experiments.false_acceptance import EXPERIMENT
+from dissonance.faults.facts import facts
 from dissonance.reports import write_report
 
 pytestmark = pytest.mark.xdist_group("false_acceptance")  # one worker makes what these tests share
@@ -77,6 +78,13 @@ def test_the_measured_judge_removes_a_sixth_of_the_error(result: Acceptance) -> 
     assert round(result.posterior(JUDGE_ALONE, 0.7), 4) == 0.2508
 
 
+def test_the_kept_run_is_one_in_which_wrong_work_was_delivered(result: Acceptance) -> None:
+    (kept,) = EXPERIMENT.worst(SMALL, result)
+    made = kept.piece.played(store=None)
+    assert made.result.accepted_by == "judge1"
+    assert any(claim.false in made.result.output for claim in facts())
+
+
 def test_few_runs_are_called_too_few() -> None:
     few = EXPERIMENT.run(Settings(seeds=3, others=()))
     assert {finding.status for finding in EXPERIMENT.findings(few)[1:3]} == {"unknown"}
@@ -85,5 +93,5 @@ def test_few_runs_are_called_too_few() -> None:
 def test_the_section_can_be_written(result: Acceptance, tmp_path: Path) -> None:
     write_report(report_of([(EXPERIMENT, SMALL, result)]), tmp_path)
     names = {path.stem for path in tmp_path.glob("figures/*.png")}
-    assert names == {"accepted-wrong", "informed-retries", "wrong-by-gate", "wrong-by-prior"}
+    assert names == {"informed-retries", "wrong-by-gate", "wrong-by-prior"}
     assert len(pd.read_csv(tmp_path / "tables" / "gates.csv")) == len(result.table)

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from dissonance.faults.facts import facts
 from dissonance.harness.checks.verdict import Tier
-from dissonance.harness.history import History
 from dissonance.reports import Interval, wilson
 
 from ._effects import worst_tier
@@ -45,11 +44,10 @@ class Settings(Params):
 
 @dataclass(frozen=True, kw_only=True)
 class Acceptance(Result):
-    """``retries``: a row a run of the second part; ``worst``: a run in which the judge let wrong work through."""
+    """``retries``: a row a run of the second part."""
 
     settings: Settings
     retries: pd.DataFrame
-    worst: History | None
 
     @property
     def tier(self) -> Tier:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 
 from dissonance.harness.checks.verdict import Status
-from dissonance.reports import Finding, Interval, Note, Picture, Table, bootstrap_mean, space_time, wilson
+from dissonance.reports import Finding, Interval, Note, Picture, Table, bootstrap_mean, wilson
 from dissonance.reports.page import Block
 from dissonance.reports.words import number
 
@@ -79,7 +77,6 @@ def blocks(result: Acceptance) -> list[Block]:
         _bayes(result),
         Note(text=_RETRIES, heading="Informed against blind retries"),
         _retry_curves(result),
-        *_worst(result),
         _table(result),
         Note(text=_CLOSED, heading="Against closed forms"),
         Table(name="acceptance-closed-forms", frame=held_table(result.held), caption=_BOUNDS),
@@ -159,15 +156,6 @@ def _retry_curves(result: Acceptance) -> Picture:
             f"{result.settings.overlooks:g} (an assumption; n {result.settings.seeds}). Lines: closed forms, 1 - f g^(k-1)."
         ),
     )
-
-
-def _worst(result: Acceptance) -> Iterator[Block]:
-    if result.worst is not None:
-        yield Note(
-            heading="A run in which wrong work was delivered",
-            text="The fault is the false claim in the writer's attempt. The judge accepts it, and nothing else looks.",
-        )
-        yield space_time(result.worst, name="accepted-wrong", caption="A judge alone, in virtual time.")
 
 
 def _table(result: Acceptance) -> Table:

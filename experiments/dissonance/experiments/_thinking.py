@@ -10,7 +10,6 @@ from pydantic import Field, field_validator
 
 from dissonance.harness.checks.independence import Ballot, Independence, measure_independence
 from dissonance.harness.checks.verdict import Tier
-from dissonance.harness.history import History
 from dissonance.reports import Interval, wilson
 
 from ._effects import worst_tier
@@ -59,11 +58,10 @@ class Settings(Params):
 
 @dataclass(frozen=True, kw_only=True)
 class Thinking(Result):
-    """``ballots``: the first votes by (voters, correlation); ``worst``: a panel that agreed on the same error."""
+    """``ballots``: the first votes by (voters, correlation)."""
 
     settings: Settings
     ballots: Mapping[tuple[int, float], Sequence[Ballot]]
-    worst: History | None
 
     @property
     def tier(self) -> Tier:

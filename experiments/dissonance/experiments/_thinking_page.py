@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 
 from dissonance.harness.checks.verdict import Status
-from dissonance.reports import Finding, Interval, Note, Picture, Table, bootstrap_mean, space_time, wilson
+from dissonance.reports import Finding, Interval, Note, Picture, Table, bootstrap_mean, wilson
 from dissonance.reports.page import Block
 from dissonance.reports.words import number
 
@@ -130,7 +128,6 @@ def blocks(result: Thinking) -> list[Block]:
         Note(text=_WAYS, heading="Five ways to an answer"),
         _protocols(result),
         _table(result),
-        *_worst(result),
         Note(text=_CLOSED, heading="Against closed forms"),
         Table(name="groupthink-closed-forms", frame=held_table(result.held), caption=_BOUNDS),
     ]
@@ -211,15 +208,6 @@ def _protocols(result: Thinking) -> Picture:
             "(arXiv 2605.00914)."
         ),
     )
-
-
-def _worst(result: Thinking) -> Iterator[Block]:
-    if result.worst is not None:
-        yield Note(
-            heading="All of one mind, and wrong",
-            text="The first answer is an error, all others say the same, and agreement ends the debate before it begins.",
-        )
-        yield space_time(result.worst, name="agreed-on-an-error", caption="A panel under groupthink, in virtual time.")
 
 
 def _table(result: Thinking) -> Table:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import pandas as pd
 
-from dissonance.harness import Gullible, History, Limits, run
+from dissonance.harness import Gullible, History, Limits, Run, run
 from dissonance.harness.checks.false_acceptance import measure_gate
 from dissonance.reports import Download, Finding, Section, plan_download
 
@@ -40,6 +40,7 @@ from ._judges import (
 from .experiment import Experiment, Size
 from .oracles import held_mean, held_rate
 from .pieces import Piece
+from .worst import Worst
 
 __all__ = ["EXPERIMENT", "Acceptance", "FalseAcceptance", "Settings"]
 
@@ -69,11 +70,9 @@ class FalseAcceptance(Experiment[Settings, Acceptance]):
     def gather(self, params: Settings, measured: Sequence[Any]) -> Acceptance:
         """A row a run; the rates of the judge, of each gate and of the retries against their closed forms."""
         arms = list(_arms(params))
-        rows = [row for row, _ in measured[: len(arms)]]
-        shown = next((history for _, history in measured[: len(arms)] if history is not None), None)
-        table = pd.DataFrame(rows)
+        table = pd.DataFrame(measured[: len(arms)])
         tried = pd.DataFrame(measured[len(arms) :])
-        result = Acceptance(table=table, settings=params, retries=tried, worst=shown, sampled=len(tried))
+        result = Acceptance(table=table, settings=params, retries=tried, sampled=len(tried))
         return Acceptance(**{**vars(result), "held": [*_held(result), *_held_retries(result)]})
 
     def findings(self, result: Acceptance) -> list[Finding]:
@@ -82,7 +81,7 @@ class FalseAcceptance(Experiment[Settings, Acceptance]):
         return [*gates, retries(result), agreement(result.held, result.tier)]
 
     def section(self, result: Acceptance) -> Section:
-        """The gates, Bayes' curve, the retries, the worst run, the table and the closed forms."""
+        """The gates, Bayes' curve, the retries, the table and the closed forms."""
         needed = (found(result, BOTH), agreement(result.held, result.tier))
         status = "fail" if any(f.status == "fail" for f in needed) else needed[0].status
         return Section(
@@ -99,6 +98,17 @@ class FalseAcceptance(Experiment[Settings, Acceptance]):
             advice=ADVICE,
         )
 
+    def worst(self, params: Settings, result: Acceptance) -> list[Worst]:
+        """The first wrong work that the judge let through."""
+        let_in = result.arm(JUDGE_ALONE)
+        let_in = let_in[let_in["wrong"]]
+        if let_in.empty:
+            return []
+        piece = _Arm(gate=JUDGE_ALONE, right=params.right, seed=int(let_in["seed"].iloc[0]), params=params)
+        return [
+            Worst(name="accepted", title="A false claim that the judge accepts, and nothing else looks", piece=piece)
+        ]
+
     def downloads(self, result: Acceptance) -> list[Download]:
         """The plan of the first seed, and the table of runs."""
         plan = attempts_plan(0, result.settings.right, result.settings.attempts)
@@ -114,9 +124,6 @@ class FalseAcceptance(Experiment[Settings, Acceptance]):
 
 _Row: TypeAlias = dict[str, str | int | float | bool]
 
-_SHOWN = 20
-"""Of so many seeds, the first whose wrong work the judge let through is drawn."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Arm:
@@ -125,9 +132,10 @@ class _Arm:
     seed: int
     params: Settings
 
-    def __call__(self) -> tuple[_Row, History | None]:
+    def played(self, **how: Any) -> Run:
+        """The run."""
         params, attempts = self.params, 1 if self.gate == NO_GATE else self.params.attempts
-        made = run(
+        return run(
             lambda: gated(self.gate, params.attempts, params.coverage),
             f"Write entry {self.seed} of the almanac.",
             plan=attempts_plan(self.seed, self.right, attempts),
@@ -135,12 +143,15 @@ class _Arm:
             seed=self.seed,
             limits=LIMITS,
             baseline=False,
-            store=None,
+            **how,
         )
+
+    def __call__(self) -> _Row:
+        made = self.played(store=None)
         outcome = made.result
         judged = measure_gate(made, lambda work: not false_among(work), "judge1")
         wrong = outcome.finished and false_among(outcome.output)
-        row: _Row = {
+        return {
             "gate": self.gate,
             "right": self.right,
             "seed": self.seed,
@@ -160,8 +171,6 @@ class _Arm:
             "usd": made.usd,
             "tier": made.tier,
         }
-        shown = wrong and self.gate == JUDGE_ALONE and self.right == params.right and self.seed < _SHOWN
-        return row, made.history if shown else None
 
 
 def _first_right(history: History) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import pandas as pd
 
-from dissonance.harness import History, Limits, Run, run
+from dissonance.harness import Limits, Run, run
 from dissonance.harness.checks.independence import Ballot, ballots
 from dissonance.patterns.positions import Debated
 from dissonance.reports import Download, Finding, Section, plan_download
@@ -27,6 +27,7 @@ from ._thinking_page import ADVICE, answer, blocks, costs, flips, judged, protoc
 from .experiment import Experiment, Size
 from .oracles import Held, Z, held_rate
 from .pieces import Piece
+from .worst import Worst
 
 __all__ = ["EXPERIMENT", "GroupThink", "Settings", "Thinking"]
 
@@ -54,12 +55,11 @@ class GroupThink(Experiment[Settings, Thinking]):
     def gather(self, params: Settings, measured: Sequence[Any]) -> Thinking:
         """A row a run, the first votes of each panel, and what has a closed form beside it."""
         found: defaultdict[tuple[int, float], list[Ballot]] = defaultdict(list)
-        for asked, (_, votes, _) in zip(_questions(params), measured, strict=True):
+        for asked, (_, votes) in zip(_questions(params), measured, strict=True):
             if asked.protocol == VOTE:
                 found[asked.voters, asked.correlation] += votes
-        worst = next((history for _, _, history in measured if history is not None), None)
-        table = pd.DataFrame([row for row, _, _ in measured])
-        result = Thinking(table=table, settings=params, ballots=dict(found), worst=worst)
+        table = pd.DataFrame([row for row, _ in measured])
+        result = Thinking(table=table, settings=params, ballots=dict(found))
         return Thinking(**{**vars(result), "held": list(_held(result))})
 
     def findings(self, result: Thinking) -> list[Finding]:
@@ -70,7 +70,7 @@ class GroupThink(Experiment[Settings, Thinking]):
         return [*panels, *added, agreement(result.held, result.tier)]
 
     def section(self, result: Thinking) -> Section:
-        """Condorcet's curves, effective voters, protocols, costs, the worst run, table and closed forms."""
+        """Condorcet's curves, effective voters, protocols, costs, table and closed forms."""
         settings = result.settings
         worst = judged(result, max(settings.panels), max(settings.correlations))
         return Section(
@@ -87,6 +87,17 @@ class GroupThink(Experiment[Settings, Thinking]):
             advice=ADVICE,
         )
 
+    def worst(self, params: Settings, result: Thinking) -> list[Worst]:
+        """The first panel that agreed on the same error under the strongest correlation."""
+        voters, correlation = max(params.panels), max(params.correlations)
+        runs = result.arm(VOTE, voters, correlation)
+        wrong = runs[runs["alike"] & ~runs["right"]]
+        if wrong.empty:
+            return []
+        seed = int(wrong["seed"].iloc[0])
+        piece = _Question(protocol=VOTE, voters=voters, correlation=correlation, seed=seed, params=params)
+        return [Worst(name="alike", title="All of one mind, and wrong: they agree before anybody argues", piece=piece)]
+
     def downloads(self, result: Thinking) -> list[Download]:
         """The plan of the first question under the strongest correlation, and the table of runs."""
         plan = shared_errors(max(result.settings.correlations), 0)
@@ -102,9 +113,6 @@ class GroupThink(Experiment[Settings, Thinking]):
 
 _Row: TypeAlias = dict[str, str | int | float | bool]
 
-_SHOWN = 25
-"""Of so many questions, the first whose panel agreed on an error is drawn."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Question:
@@ -114,8 +122,8 @@ class _Question:
     seed: int
     params: Settings
 
-    def __call__(self) -> tuple[_Row, list[Ballot], History | None]:
-        made = self._run()
+    def __call__(self) -> tuple[_Row, list[Ballot]]:
+        made = self.played(store=None)
         outcome = made.result
         answer = outcome.output if isinstance(outcome, Debated) else outcome.output.conclusion
         right = answer == truth(self.seed)
@@ -134,11 +142,10 @@ class _Question:
             "usd": made.usd,
             "tier": made.tier,
         }
-        alike = isinstance(outcome, Debated) and outcome.decided_by == "agreement" and self.correlation > 0
-        shown = alike and not right and self.seed < _SHOWN
-        return row, votes, made.history if shown else None
+        return row, votes
 
-    def _run(self) -> Run:
+    def played(self, **how: Any) -> Run:
+        """The run."""
         params = self.params
         return run(
             lambda: panel(self.protocol, self.voters),
@@ -148,7 +155,7 @@ class _Question:
             seed=self.seed,
             limits=LIMITS,
             baseline=False,
-            store=None,
+            **how,
         )
 
 
