@@ -145,6 +145,37 @@ def check(
     return check_run(run, checks, as_json)
 
 
+@app.command()
+def serve(
+    plan: Annotated[Path | None, typer.Option(metavar="FILE", help="The faults of each run (default: none).")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0: any free port.")] = 8008,
+    host: Annotated[str, typer.Option(help="Where to listen; beyond loopback a token is asked for.")] = "127.0.0.1",
+    token: Annotated[
+        str | None, typer.Option(metavar="TEXT", envvar="DISSONANCE_TOKEN", help="The only API key that is taken.")
+    ] = None,
+    speed: Annotated[float, typer.Option(metavar="N", help="Simulated seconds to each real one.")] = 1.0,
+    checks: _Checks = None,
+    store: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the runs' folders are made.")] = None,
+    seed: _Seed = None,
+    limit: _Limit = None,
+) -> int:
+    """Serve the simulated API at a socket, for workflows in other processes and languages."""
+    from .serve import Service, serve_until_told
+
+    given = Service(
+        plan=plan,
+        port=port,
+        host=host,
+        token=token,
+        speed=speed,
+        checks=checks,
+        store=store,
+        seed=seed,
+        limits=limit or (),
+    )
+    return serve_until_told(given)
+
+
 @app.command("list")
 def list_(
     kind: Annotated[Kind | None, typer.Argument(help="Default: all.", show_default=False)] = None,

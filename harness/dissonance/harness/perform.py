@@ -48,7 +48,7 @@ from .wire.hook import install_hook
 from .workflow import Restartable, Workflow
 from .world import Patches, World, complete, current_world, inside
 
-__all__ = ["Order", "Performed", "perform"]
+__all__ = ["Order", "Performed", "concluded", "perform", "started"]
 
 _PATTERNS = "dissonance.patterns"
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -98,24 +98,29 @@ class Performed:
 def perform(order: Order, folder: RunFolder | None = None) -> Performed:
     """Run it. Raises what the caller's own model or interceptor raised, and KeyboardInterrupt, after recording all."""
     life = _Life(order, folder)
-    life.recorder.add(
-        RunStarted,
-        workflow=order.name,
-        task=life.recorder.bodies.put(_as_json(order.task)),
-        seed=order.seed,
-        model=_described(order.model),
-        rules=tuple(rule.id for rule in order.rules),
-    )
+    started(order, life.recorder)
     with routed(), Workflow(order.workflow, _given(order, life.exchange), life.human) as workflow:
         result, exception = life.played(workflow.start)
         while life.restarts(workflow, result, exception):
             result, exception = life.played(workflow.resume)
-    performed = _concluded(result, exception, life.ended.seconds, life.recorder, life.exchange)
+    performed = concluded(result, exception, life.ended.seconds, life.recorder, life.exchange)
     if life.exchange.broken is not None:
         raise life.exchange.broken
     if isinstance(exception, KeyboardInterrupt):
         raise exception
     return performed
+
+
+def started(order: Order, recorder: Recorder) -> None:
+    """Record that the run begins."""
+    recorder.add(
+        RunStarted,
+        workflow=order.name,
+        task=recorder.bodies.put(_as_json(order.task)),
+        seed=order.seed,
+        model=_described(order.model),
+        rules=tuple(rule.id for rule in order.rules),
+    )
 
 
 def _given(order: Order, exchange: Exchange) -> Any:
@@ -247,9 +252,10 @@ class _End:
         self.seconds = self._world.now
 
 
-def _concluded(
+def concluded(
     result: Any, exception: BaseException | None, seconds: float, recorder: Recorder, exchange: Exchange
 ) -> Performed:
+    """How the run went; its last events are recorded."""
     stop = exchange.switch.stopped or exchange.world.ending
     if stop is None and isinstance(exception, RunStopped):
         stop = exception

@@ -17,7 +17,7 @@ from .result import Run, totals
 from .store import RunFolder, shown
 from .world import World
 
-__all__ = ["ALONE", "Compared", "make"]
+__all__ = ["ALONE", "Compared", "closed", "make", "opened"]
 
 
 class Compared(NamedTuple):
@@ -33,22 +33,36 @@ ALONE = Compared(None, None)
 
 def make(order: Order, compared: Compared, store: Path | None, notes: JsonObject, replay: str) -> Run:
     """Run the order, in a folder below ``store`` (None: in memory alone). ``replay`` is a line with ``{run}`` in it."""
-    plan: dict[str, Any] = {"schema": SCHEMA, "rules": [rule.describe() for rule in order.rules]}
-    if order.schedule is not None:
-        plan["schedule"] = order.schedule
-    folder = None if store is None else RunFolder(store, order.name, plan, _about(order, compared, notes))
+    folder = opened(order, compared, store, notes)
     try:
         performed = perform(order, folder)
     except BaseException as error:
         if folder is not None:
             folder.close({"outcome": "crashed", "error": f"{type(error).__name__}: {error}"})
         raise
-    made = _run_of(order, performed, compared, notes, plan["rules"])
+    return closed(order, performed, compared, notes, folder, replay)
+
+
+def opened(order: Order, compared: Compared, store: Path | None, notes: JsonObject) -> RunFolder | None:
+    """The folder of a run that is about to begin."""
+    return None if store is None else RunFolder(store, order.name, _plan(order), _about(order, compared, notes))
+
+
+def closed(
+    order: Order, performed: Performed, compared: Compared, notes: JsonObject, folder: RunFolder | None, replay: str
+) -> Run:
+    """What was performed as a run; its folder is complete."""
+    made = _run_of(order, performed, compared, notes, _plan(order)["rules"])
     if folder is not None:
         made.path = folder.path
         made.replay_line = replay.replace("{run}", shown(folder.path))
         folder.close(_summary(made, order))
     return made
+
+
+def _plan(order: Order) -> dict[str, Any]:
+    plan: dict[str, Any] = {"schema": SCHEMA, "rules": [rule.describe() for rule in order.rules]}
+    return plan if order.schedule is None else {**plan, "schedule": order.schedule}
 
 
 def _run_of(order: Order, performed: Performed, compared: Compared, notes: JsonObject, plan: Any) -> Run:
