@@ -30,6 +30,9 @@ class _Plain:
     def __init__(self, reply: Reply) -> None:
         self.performance = render(reply, Call(id=-1))
 
+    def waits(self) -> None:
+        pass
+
     def ended(self, received: object, chunks: int) -> None:
         pass
 

@@ -68,6 +68,8 @@ class Wire:
 async def send_reply(delivery: Delivery, wire: Wire) -> None:
     """Perform it, and tell the delivery how it ended."""
     performance = delivery.performance
+    if performance.first_byte or len(performance.chunks) != 1 or performance.ending != "complete":
+        delivery.waits()
     if performance.status is None:
         await _fail(delivery, wire)
         return

@@ -57,9 +57,8 @@ class Session:
         self.run: Run | None = None
         self._folder = opened(order, ALONE, settings.store, {})
         self._world = world = RealTime(settings.speed)
-        folder = self._folder
-        bodies = Bodies(folder.body if folder else None)
-        self._recorder = recorder = Recorder(world, bodies, folder.event if folder else None)
+        bodies = Bodies(self._folder.body if self._folder else None)
+        self._recorder = recorder = Recorder(world, bodies, self._folder)
         counts = {rule.id: FaultCount() for rule in order.rules}
         self._exchange = Exchange(
             world,
