@@ -18,6 +18,7 @@ NAMES = (
     "fanout_latency",
     "false_acceptance",
     "groupthink",
+    "silent_escalation",
 )
 """Modules of this package that hold an ``EXPERIMENT``, in the order of the report."""
 
