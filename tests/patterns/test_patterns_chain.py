@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 import httpx2
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 from tests.patterns.conftest import tokens_of
 from worlds import succeed
 
@@ -102,6 +102,21 @@ def test_the_output_rests_on_what_each_stage_saw(wire: Wire) -> None:
     draft = Provenance(by="writer", upstream=(facts,), verified_by=("grounding",))
     result = asyncio.run(chain(Notice, stages(honest(wire)), guards=[WHEN])("Go"))
     assert result.provenance == Provenance(by="editor", upstream=(draft,), verified_by=("grounding",))
+
+
+def test_a_chain_whose_stages_see_all_before_them_is_told_in_one_line(wire: Wire) -> None:
+    """As a tree with each stage under all later ones it would have a billion branches."""
+    names = [f"s{number:02}" for number in range(30)]
+    fields: dict[str, Any] = {name: (str, "") for name in names}
+    state = create_model("State", task=(str, ...), **fields)
+    client = wire({name: repeat("Done.") for name in names})
+    stages = [
+        Stage(name, solo(client, Agent(name, "Go on.")), sees=["task", *names[:place]])
+        for place, name in enumerate(names)
+    ]
+    result = asyncio.run(chain(state, stages)("Go"))
+    assert result.provenance is not None
+    assert [each.by for each in result.provenance.walk()] == names[::-1]
 
 
 @pytest.mark.parametrize(

@@ -182,8 +182,7 @@ class Passage(Generic[S]):
             if stop is not None:
                 log.guard_fired(stop.guard, origin.by, stop.reason, self._rounds.steps)
                 return replace(result, finished=False, stopped_by=stop.guard, reason=stop.reason)
-        seen = [self.origins[name] for name in stage.sees if name in self.origins]
-        return replace(result, output=output, provenance=origin.resting_on(*seen))
+        return replace(result, output=output, provenance=origin)
 
     def _check(self, stage: Stage, result: Outcome[Any]) -> Stop | None:
         output = "" if result.output is None else as_text(result.output)
@@ -220,8 +219,14 @@ class Passage(Generic[S]):
     def _take(self, stage: Stage, value: Any) -> _Kept:
         kept = _KEPT.validate_python(value)
         self.values[stage.name] = self._types[stage.name].validate_python(kept.output)
-        self.origins[stage.name] = kept.provenance
+        self.origins[stage.name] = kept.provenance.resting_on(*self._seen(stage))
         return kept
+
+    def _seen(self, stage: Stage) -> list[Provenance]:
+        """What the stage rests on, less what another of them rests on: where all see all, a tree would double each time."""
+        seen = [self.origins[name] for name in stage.sees if name in self.origins]
+        below = {id(each) for origin in seen for above in origin.upstream for each in above.walk()}
+        return [origin for origin in seen if id(origin) not in below]
 
     def _ended(self, at: str | None, result: Outcome[Any]) -> Chained[S]:
         paused = bool(getattr(result, "paused", False))
