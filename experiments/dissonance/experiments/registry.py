@@ -15,6 +15,7 @@ __all__ = ["NAMES", "experiments", "find"]
 
 NAMES = (
     "loop_termination",
+    "context_growth",
     "fanout_latency",
     "false_acceptance",
     "groupthink",
