@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it, so that ``--help`` is quick
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 
 Kind = Literal["faults", "checks", "patterns", "experiments"]
+Engine = Literal["local", "dask", "ray"]
 
 _TARGET = "The workflow: module:callable or path/to/file.py:callable, any function that uses anthropic."
 _Target = Annotated[str, typer.Argument(metavar="TARGET", help=_TARGET, show_default=False)]
@@ -131,6 +133,55 @@ def replay(
         limits=limit or (),
     )
     return replay_stored(plan_or_run, given)
+
+
+@app.command()
+def sweep(
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET_OR_FOLDER", help=f"{_TARGET} Or a sweep's folder, to go on with it.")
+    ],
+    task: _Task = None,
+    task_file: _TaskFile = None,
+    plans: Annotated[
+        list[str] | None,
+        typer.Option("--plan", metavar="FILE", help="A plan's file, or its name in the battery (default: all of it)."),
+    ] = None,
+    vary: Annotated[
+        list[str] | None, typer.Option("--vary", metavar="NAME=V,…", help="Values of a parameter of the workflow.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each combination.")] = 10,
+    checks: _Checks = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the sweep.")] = Path("dissonance-sweep"),
+    engine: Annotated[Engine, typer.Option(help="Where the runs are played.")] = "local",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Workers (default: one for each core).")] = None,
+    address: Annotated[str | None, typer.Option(help="Of a Dask scheduler or a Ray cluster.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Store the runs that fail, for replay.")] = False,
+    limit: _Limit = None,
+    as_json: _Json = False,
+) -> int:
+    """Play a workflow under many plans, parameters and seeds, into one table."""
+    from .sweep import Wanted, sweep_target
+
+    resumed = Path(target).is_dir()
+    wanted = Wanted(
+        target=target,
+        task=task,
+        task_file=None if task_file is None else str(task_file),
+        plans=tuple(plans or ()),
+        vary=tuple(vary or ()),
+        checks=checks,
+        seeds=seeds,
+        limits=tuple(limit or ()),
+        keep=keep,
+    )
+    return sweep_target(
+        None if resumed else wanted,
+        Path(target) if resumed else out,
+        engine=engine,
+        jobs=jobs or os.cpu_count() or 1,
+        address=address,
+        as_json=as_json,
+    )
 
 
 @app.command()

@@ -10,13 +10,14 @@ from rich.text import Text
 
 from dissonance.harness import Run
 from dissonance.harness.checks.verdict import Status
+from dissonance.harness.sweep import Swept
 from dissonance.reports.theme import SAID
 from dissonance.reports.words import count, dollars, duration
 
 from .console import console
 from .results import Findings, Tried
 
-__all__ = ["show_findings", "show_proof", "show_report"]
+__all__ = ["show_findings", "show_proof", "show_report", "show_swept"]
 
 _STYLE = {"pass": "green", "fail": "bold red", "unknown": "yellow", "not applicable": "dim"}
 
@@ -90,3 +91,17 @@ def _next_lines(findings: Findings) -> Iterable[Text]:
     for each in shown:
         if each.replay:
             yield Text.assemble((each.name, "bold"), f": {each.replay}")
+
+
+def show_swept(swept: Swept) -> None:
+    """The verdicts of each arm, and where the table lies."""
+    out = console()
+    counts = swept.table().groupby(["arm", "verdict"], sort=False).size().unstack(fill_value=0)
+    table = Table("plan", "pass", "fail", "unknown", box=None, padding=(0, 2, 0, 0))
+    for arm, row in counts.iterrows():
+        table.add_row(Text(str(arm)), *(Text(count(int(row.get(name, 0))), _STYLE[name]) for name in _COUNTED))
+    out.print(table)
+    out.print(Text(f"Table: {swept.path} ({count(swept.runs)} runs, {count(swept.played)} played now)"), soft_wrap=True)
+
+
+_COUNTED = ("pass", "fail", "unknown")
