@@ -6,6 +6,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Callable
+from gzip import decompress
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from dissonance.harness.errors import BadInput
 from dissonance.harness.history import Event
 from dissonance.reports import (
     Case,
+    Download,
     Finding,
     Interval,
     Note,
@@ -216,6 +218,48 @@ def test_a_probe_without_runs_is_an_error() -> None:
 def section(name: str, *blocks: Any, status: Any = "pass") -> Section:
     found = Finding(status=status, sentence="Yes.")
     return Section(name=name, title=name, question="Is it?", verdict=found, blocks=blocks)
+
+
+def found(status: Any, sentence: str, section: str = "") -> Finding:
+    return Finding(status=status, sentence=sentence, section=section)
+
+
+def test_the_front_page_says_what_breaks_and_what_stops_it_and_folds_the_rest() -> None:
+    findings = [
+        found("fail", "a breaks", "a"),
+        found("fail", "alone"),
+        found("fail", "a breaks again", "a"),
+        found("pass", "b holds", "b"),
+        found("pass", "a is stopped", "a"),
+        found("pass", "b holds again", "b"),
+    ]
+    report = Report(title="t", lead="l", findings=findings, sections=[section("a"), section("b")])
+    told = [
+        (group.section and group.section.name, [f.sentence for f in group.shown], [f.sentence for f in group.others])
+        for group in report.front
+    ]
+    assert told == [
+        ("a", ["a breaks", "a is stopped"], ["a breaks again"]),
+        (None, ["alone"], []),
+        ("b", ["b holds"], ["b holds again"]),
+    ]
+
+
+def test_a_finding_of_a_section_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(BadInput, match="section='x' of a finding is not in the report: name one of its sections"):
+        Report(title="t", lead="l", findings=[found("pass", "s", "x")], sections=[section("a")])
+
+
+def test_a_large_table_in_the_page_is_packed_and_a_small_one_is_not(tmp_path: Path) -> None:
+    large = b"x,y\n" + b"1,2\n" * 4000
+    downloads = [Download(filename="l.csv", media_type="text/csv", content=large)]
+    downloads.append(Download(filename="s.csv", media_type="text/csv", content=b"x\n1\n"))
+    report = Report(title="t", lead="l", findings=[], sections=[section("a")], downloads=downloads)
+    page = Page(write_report(report, tmp_path).read_text())
+    links = {str(given["download"]): str(given["href"]) for tag, given in page.tags if "download" in given}
+    assert sorted(links) == ["l.csv.gz", "s.csv"]
+    assert decompress(b64decode(links["l.csv.gz"].partition(",")[2])) == large
+    assert b64decode(links["s.csv"].partition(",")[2]) == b"x\n1\n"
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,9 @@ class Browser:
                 return result
             self._events.append(answer)
 
-    def open(self, url: str, *, width: int = 1440, height: int = 900, dark: bool = False, media: str = "screen") -> None:
+    def open(
+        self, url: str, *, width: int = 1440, height: int = 900, dark: bool = False, media: str = "screen"
+    ) -> None:
         """Show this page in a window of this size (CSS pixels), and forget what was seen of the last one."""
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}

@@ -123,6 +123,25 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The findings of one section as the front page tells them: the first, what held beside it, and the rest."""
+
+    section: Section | None
+    findings: list[Finding]
+
+    @property
+    def shown(self) -> list[Finding]:
+        """The first finding and, where that is none, the first that held: what breaks, and what stops it."""
+        first, *others = self.findings
+        return [first, *[each for each in others if each.status == "pass" and first.status != "pass"][:1]]
+
+    @property
+    def others(self) -> list[Finding]:
+        """Those that stand folded away."""
+        return [each for each in self.findings if not any(each is one for one in self.shown)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The whole page. Names of sections, figures, tables and event lists are unique and look like ``cost-curves``."""
 
@@ -160,16 +179,13 @@ class Report:
         return worst(Verdict(status=each.status, check=name, reason=each.sentence) for name, each in judged)
 
     @property
-    def front(self) -> list[tuple[Section | None, list[Finding]]]:
+    def front(self) -> list[Group]:
         """The findings by section, each section where its first finding stands; those of no section by themselves."""
         sections = {section.name: section for section in self.sections}
-        groups: list[tuple[Section | None, list[Finding]]] = []
-        places: dict[str, int] = {}
-        for finding in self.findings:
-            if finding.section in places:
-                groups[places[finding.section]][1].append(finding)
-                continue
-            if finding.section:
-                places[finding.section] = len(groups)
-            groups.append((sections.get(finding.section), [finding]))
-        return groups
+        groups: dict[str | int, Group] = {}
+        for place, finding in enumerate(self.findings):
+            key = finding.section or place
+            if key not in groups:
+                groups[key] = Group(section=sections.get(finding.section), findings=[])
+            groups[key].findings.append(finding)
+        return list(groups.values())

@@ -105,13 +105,15 @@ def _styles(amount: int) -> list[Style]:
 
 def _draw_curves(left: Axes, right: Axes, label: str, history: History, style: Style) -> None:
     replies = [r for r in history.replies() if r.usage is not None]
-    minutes = [r.at / 60 for r in replies]
-    every = max(1, len(replies) // 6)
+    shown = _spread(len(replies))
+    minutes = [replies[place].at / 60 for place in shown]
+    every = max(1, len(shown) // 6)
     first = SERIES.index(style) * every // len(SERIES)  # so that the markers of equal curves do not hide each other
     for axes, amounts in ((left, [r.usd for r in replies]), (right, [_tokens(r) for r in replies])):
+        sums = list(accumulate(amounts))
         axes.plot(
             minutes,
-            list(accumulate(amounts)),
+            [sums[place] for place in shown],
             label=label,
             color=LIGHT[style.role],
             linestyle=style.dash,
@@ -120,6 +122,20 @@ def _draw_curves(left: Axes, right: Axes, label: str, history: History, style: S
             markersize=4.5,
             linewidth=1.4,
         )
+
+
+_POINTS = 60
+
+
+def _spread(amount: int, most: int = _POINTS) -> list[int]:
+    """So many places of a sequence at most, denser towards its start as a log scale shows it; both ends are among them.
+
+    >>> _spread(3), _spread(1000, 5)
+    ([0, 1, 2], [0, 5, 31, 177, 999])
+    """
+    if amount <= most:
+        return list(range(amount))
+    return sorted({round(amount ** (step / (most - 1))) - 1 for step in range(most)})
 
 
 def _tokens(reply: ReplyReceived) -> int:

@@ -198,6 +198,7 @@ def to_svg(figure: Figure, name: str, alt: str, titles: Mapping[str, str] | None
     for pattern, replacement in _SHORTER:
         text = pattern.sub(replacement, text)
     text = re.sub(r'="[^"]*"', _shorter_attribute, text)
+    text = _without_bare_groups(text)
     for gid, title in (titles or {}).items():
         text = text.replace(f'<g id="{gid}">', f"<g><title>{escape(title)}</title>", 1)
     prefix = f"s{crc32(name.encode()):08x}"
@@ -211,14 +212,28 @@ _NO_METADATA: Final[dict[str, Any]] = {"Date": None, "Creator": None, "Format": 
 _SHORTER: Final = (
     (re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|<defs>\s*</defs>", re.DOTALL), ""),
     (re.compile(r'(?<=<g) id="(?:[a-z]+\w*|matplotlib\.axis)_\d+"'), ""),  # numbered by matplotlib, named by nobody
+    (re.compile(r' transform="rotate\(-0 [^"]*"'), ""),
+    (re.compile(r"(?<=>)\s*\n\s*(?=<)"), ""),
     (re.compile(r"\s*\n\s*"), "\n"),
 )
+_SET_BY_CSS: Final = re.compile(r"(?:font-family: 'DejaVu Sans'|stroke-linejoin: miter)(?:; )?")
 
 
 def _shorter_attribute(match: re.Match[str]) -> str:
-    """Colours by role, and numbers to a hundredth of a point, which is finer than any screen."""
+    """Colours by role, numbers to a hundredth of a point, which is finer than any screen, no needless space."""
     text = re.sub(r"#[0-9a-f]{6}\b", _as_variable, match.group())
-    return re.sub(r"(\d+\.\d\d)\d+", r"\1", text)
+    text = re.sub(r"(\d+\.\d\d)\d+", r"\1", text)
+    text = _SET_BY_CSS.sub("", text).replace("; ", ";").replace(": ", ":")
+    return re.sub(r"\s*([MLCQHVzZ])\s*", r"\1", text) if text.startswith('="M') else text
+
+
+def _without_bare_groups(text: str) -> str:
+    """A group that says nothing of what it holds is left out where it holds one element or none."""
+    before = ""
+    while before != text:
+        before = text
+        text = re.sub(r"<g>(<(?:path|use)\b[^>]*/>|<text\b[^>]*>[^<]*</text>|)</g>|<g/>", r"\1", text)
+    return text
 
 
 def _as_variable(match: re.Match[str]) -> str:
