@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import postgres
@@ -12,6 +13,18 @@ pytest_plugins = ["pytester"]
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # coverage measures the workers, not what their tests start: that takes minutes
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+@pytest.fixture(autouse=True)
+def faults_of_a_test_stay_in_it() -> Iterator[None]:
+    """A fault that a test defines is unknown to the next one."""
+    module = sys.modules.get("dissonance.faults.fault")
+    known = {} if module is None else dict(module._REGISTER)
+    yield
+    if known:
+        register = sys.modules["dissonance.faults.fault"]._REGISTER
+        register.clear()
+        register.update(known)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 from anthropic import Anthropic, AsyncAnthropic
+from doubles import unlisted
 
 from dissonance.faults import (
     At,
@@ -429,6 +430,7 @@ def test_every_fault_has_a_row() -> None:
     assert {row.fault.kind for row in ROWS} == shipped
 
 
+@unlisted
 class NoOp(Fault):
     """Says that it fired, and changes nothing."""
 
@@ -438,6 +440,7 @@ class NoOp(Fault):
         return reply
 
 
+@unlisted
 class Silent(Fault):
     """Never fires."""
 

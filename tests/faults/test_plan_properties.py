@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from dissonance.faults import (
     At,
     Contradict,
+    ContradictoryAnswers,
     CorruptNumber,
+    Crash,
     CutStream,
     DelegateAgain,
     Disconnect,
     Dribble,
     DropCitation,
+    DuplicateAnswer,
     EmptyContent,
     FabricateCitation,
     FalseAccept,
@@ -26,8 +29,10 @@ from dissonance.faults import (
     Groupthink,
     HttpError,
     InflateState,
+    LateAnswer,
     MalformedBody,
     Needle,
+    NeverAnswers,
     Overconfident,
     Overflow,
     Overloaded,
@@ -38,6 +43,7 @@ from dissonance.faults import (
     Refusal,
     RejectWork,
     RepeatToolCall,
+    RestartWhilePaused,
     Rule,
     SeedClaim,
     SlowBranch,
@@ -125,19 +131,33 @@ FAULTS: dict[type[Fault], st.SearchStrategy[Fault]] = {
     StaleToolResult: st.builds(StaleToolResult, tool=OR_NONE),
     WrongToolResult: st.builds(WrongToolResult, tool=OR_NONE, content=OR_NONE),
     Refusal: st.builds(Refusal, category=st.sampled_from([None, "cyber", "bio"]), explanation=OR_NONE),
+    NeverAnswers: st.builds(NeverAnswers),
+    LateAnswer: st.builds(LateAnswer, seconds=SECONDS),
+    DuplicateAnswer: st.builds(DuplicateAnswer, after=SECONDS),
+    ContradictoryAnswers: st.builds(ContradictoryAnswers, after=SECONDS),
+    Crash: st.builds(Crash, place=st.sampled_from(["reply", "call", "checkpoint", "action"]), down=SECONDS),
+    RestartWhilePaused: st.builds(RestartWhilePaused, down=SECONDS),
 }
+PROCESS = (Crash, RestartWhilePaused)
 WHENS = (
     st.builds(When, call=ORDINAL, attempt=st.none() | ORDINAL)
     | st.builds(When, calls=st.lists(ORDINAL, min_size=1, max_size=4))
     | st.builds(When, from_call=st.integers(1, 9), until_call=st.integers(9, 99), every=st.none() | ORDINAL)
     | st.builds(When, after=st.floats(0, 10), before=st.floats(11, 20))
 )
+NAMES = TEXT.filter(lambda name: name != "*")
 RULES = st.builds(
     Rule,
     id=st.just("") | TEXT,
-    at=st.builds(At, agent=TEXT.filter(lambda name: name != "*"), text=OR_NONE, tool=OR_NONE),
+    at=st.builds(At, agent=NAMES, text=OR_NONE, tool=OR_NONE),
     when=WHENS,
-    fault=st.one_of(*FAULTS.values()),
+    fault=st.one_of(*(made for kind, made in FAULTS.items() if kind not in PROCESS)),
+) | st.builds(  # which strike no tool
+    Rule,
+    id=st.just("") | TEXT,
+    at=st.builds(At, agent=NAMES, text=OR_NONE),
+    when=WHENS,
+    fault=st.one_of(*(FAULTS[kind] for kind in PROCESS)),
 )
 PLANS = st.lists(RULES, max_size=4, unique_by=lambda rule: rule.id or id(rule)).map(
     lambda rules: FaultPlan(rules=rules)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from dissonance.faults.fault import _REGISTER, Fault
 from dissonance.harness.call import Call, FaultMark, Json, JsonObject, Message, Pace, Reply, text_block
 from dissonance.harness.history import History
 
 SONNET = "claude-sonnet-4-6"
+F = TypeVar("F", bound=type[Fault])
 PACE = Pace(first_byte=2.0, tokens_per_second=50.0)
+
+
+def unlisted(fault: F) -> F:
+    """A fault of a test module's own, which no plan and no search of another module is to find."""
+    del _REGISTER[fault.__name__]
+    return fault
 
 
 @dataclass(frozen=True)

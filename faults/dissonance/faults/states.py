@@ -146,7 +146,11 @@ def _exactly(paragraph: str, size: int, behind: str) -> str:
         middle = (low + high + 1) // 2
         fits = len(encode(" ".join(words[:middle]) + behind)) <= size
         low, high = (middle, high) if fits else (low, middle - 1)
-    text = " ".join(words[:low]) or "So"
-    while len(encode(text + behind)) < size:
-        text += _FILL
+    text = "So"
+    for end in range(low, -1, -1):  # a word behind another may add two tokens; then one word fewer is filled up
+        text = " ".join(words[:end]) or "So"
+        while len(encode(text + behind)) < size:
+            text += _FILL
+        if len(encode(text + behind)) == size:
+            break
     return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -20,16 +21,24 @@ def insist(error: BaseException) -> None:
     handlers further out, until the workflow has been left.
     """
     floor = _trace(sys._getframe(1), error)
+    way_out = set(_frames(sys._getframe(1), floor))
 
     def go_on(frame: FrameType, event: str, argument: Any) -> None:
         if event != "return":
             return
         if frame.f_back is None or frame.f_back is floor:
             sys.setprofile(None)
-        else:
+            way_out.clear()
+        elif frame.f_back in way_out:  # else it is of something aside, as a finalizer
             _trace(frame.f_back, error)
 
     sys.setprofile(go_on)
+
+
+def _frames(frame: FrameType | None, floor: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None and frame is not floor:
+        yield frame
+        frame = frame.f_back
 
 
 def _trace(frame: FrameType | None, error: BaseException) -> FrameType | None:
