@@ -54,7 +54,7 @@ def test_a_run_of_a_search_that_does_not_come_back_is_killed(
     summary = (folder / "summary.py").read_text()
     hangs = summary.replace("    return await ask(", "    try:\n        return await ask(").rstrip() + HANG
     (folder / "flow.py").write_text(hangs)
-    ran = cli("probe", "flow.py:summarise", "--task", TASK, "--search", "50", "--limit", "real_seconds=2", "--json")
+    ran = cli("probe", "flow.py:summarise", "--task", TASK, "--search", "10", "--limit", "real_seconds=2", "--json")
     assert ran.code == 1
     assert "its process was killed" in ran.json["plans"][0]["verdicts"][0]["reason"]
 

@@ -89,10 +89,10 @@ def front(call: Call, keep: int, limit: int) -> Call | None:
         kept.insert(0, message)
     with_tools = replace(bare, messages=kept, tools=call.tools)
     seen = with_tools if count_call(with_tools) <= limit else replace(bare, messages=kept)
-    end = last_tokens(whole[len(head) :], limit - count_call(seen) - 1, call.model)
-    while end and count_call(replace(seen, system=head + end)) > limit:  # joined, the two may count otherwise
-        end = end[1:]
-    return replace(seen, system=(head + end) or None)
+    tail = last_tokens(whole[len(head) :], limit - count_call(seen) - 1, call.model)
+    while tail and count_call(replace(seen, system=head + tail)) > limit:  # joined, the two may count otherwise
+        tail = tail[1:]
+    return replace(seen, system=(head + tail) or None)
 
 
 def summarised(call: Call, keep: int) -> Call | None:
