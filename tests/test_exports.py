@@ -22,12 +22,12 @@ EXPORTS = {
         sample sentence single_faults slots_of standard_battery storm swizzle
     """,
     "dissonance.harness": """
-        After Answer ApiError Ask BadInput BusyError Call Check CheckFailed Claim DissonanceError FaultCount
-        FaultMark Gullible History Interceptor Limits Message Model Pace Plan PlanError RecordedError Reply
+        After Answer ApiError Ask BadInput BusyError Call CassetteMiss Check CheckFailed Claim DissonanceError FaultCount
+        FaultMark Gullible History Interceptor Limits Live LiveModel Message Model OverBudget Pace Plan PlanError Recorded RecordedError Reply
         Restartable Run RunStopped ScriptExhausted Scripted ScriptedHuman Skeptical Usage Verdict agent
         cascade context_growth costs degrades_gracefully escalates false_acceptance independence load_run
         makespan no_silent_damage no_silent_truncation overhead record_action record_checkpoint recovers
-        routes run terminates text_block text_of tool_use worst
+        routes run save_cassette terminates text_block text_of tool_use worst
     """,
     "dissonance.patterns": """
         ARBITRATOR Agent Answer Attempt Branch CHECKER COMPACTOR CallGuard Case Chain Chained Check

@@ -31,7 +31,7 @@ from dissonance.faults import (
     StreamError,
     When,
 )
-from dissonance.harness import BadInput, Limits, Pace, Scripted, load_run, run, terminates
+from dissonance.harness import BadInput, Limits, Live, Pace, Scripted, load_run, run, terminates
 from dissonance.harness.history import ReplyReceived
 from dissonance.harness.serve import Server, serving
 
@@ -262,6 +262,22 @@ def test_a_plan_for_what_the_server_has_no_part_in_is_refused(tmp_path: Path) ->
 def test_an_address_that_is_taken_is_refused(server: Server) -> None:
     with pytest.raises(BadInput, match=f"port={server.port}: cannot listen there"), serving(port=server.port):
         pass
+
+
+def test_a_live_model_is_asked_by_several_runs_at_once_and_breaks_none() -> None:
+    """A chaos proxy: faults in front of the real API, for which another server stands."""
+    with serving(model=AT_ONCE, store=None) as real:
+        live = Live(usd=1.0, api_key="sk-live", base_url=real.run_url("real"))
+        rules = [Rule(at=At(agent="writer"), when=When(call=2), fault=Overloaded())]
+        with serving(model=live, plan=rules, store=None, speed=1e6) as proxy:
+            for name in ("a", "b"):
+                with client_of(proxy.run_url(name)) as client:
+                    client.messages.create(**ASKED)
+                    with pytest.raises(anthropic.APIStatusError, match="Overloaded"):
+                        client.messages.create(**ASKED)
+        live.close()
+        assert len(real.history("real").calls()) == 2
+        assert real.history("real").replies()[0].usd * 2 == pytest.approx(live.spent)
 
 
 # --- who may ----------------------------------------------------------------------------------

@@ -199,6 +199,9 @@ def check(
 @app.command()
 def serve(
     plan: Annotated[Path | None, typer.Option(metavar="FILE", help="The faults of each run (default: none).")] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="gullible, recorded:FILE, or live:USD (a spending limit).")
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0: any free port.")] = 8008,
     host: Annotated[str, typer.Option(help="Where to listen; beyond loopback a token is asked for.")] = "127.0.0.1",
     token: Annotated[
@@ -215,6 +218,7 @@ def serve(
 
     given = Service(
         plan=plan,
+        model=model,
         port=port,
         host=host,
         token=token,

@@ -16,7 +16,7 @@ from dissonance.harness.errors import BadInput
 from dissonance.harness.store import DEFAULT_STORE
 
 from .catalogue import checks
-from .inputs import check_out, named_checks, read_limits
+from .inputs import check_out, named_checks, read_limits, read_model
 from .results import Findings
 from .show import show_findings
 from .stored import judged
@@ -34,6 +34,7 @@ class Service:
     """What the command line says; None is what it leaves out."""
 
     plan: Path | None = None
+    model: str | None = None
     host: str = "127.0.0.1"
     port: int = 0
     token: str | None = None
@@ -75,6 +76,7 @@ def _server(given: Service) -> Server:
         ) from None
     return server_for(
         plan=None if given.plan is None else _plan(given.plan),
+        model=read_model(given.model),
         seed=given.seed or 0,
         limits=read_limits(given.limits, Limits()),
         store=check_out(given.store or DEFAULT_STORE),

@@ -13,6 +13,7 @@ from .call import (
     Call,
     FaultMark,
     Interceptor,
+    LiveModel,
     Message,
     Model,
     Pace,
@@ -42,13 +43,23 @@ from .checks import (
     worst,
 )
 from .claims import Claim
-from .errors import BadInput, BusyError, CheckFailed, DissonanceError, PlanError, RunStopped, ScriptExhausted
+from .errors import (
+    BadInput,
+    BusyError,
+    CassetteMiss,
+    CheckFailed,
+    DissonanceError,
+    OverBudget,
+    PlanError,
+    RunStopped,
+    ScriptExhausted,
+)
 from .exchange import FaultCount
 from .history import History
 from .human import After, Answer, Ask, ScriptedHuman
 from .limits import Limits
 from .marks import record_action, record_checkpoint
-from .models import Gullible, Scripted, Skeptical
+from .models import Gullible, Live, Recorded, Scripted, Skeptical, save_cassette
 from .run import RecordedError, Run, load_run, run
 from .workflow import Restartable
 
@@ -60,6 +71,7 @@ __all__ = [
     "BadInput",
     "BusyError",
     "Call",
+    "CassetteMiss",
     "Check",
     "CheckFailed",
     "Claim",
@@ -70,11 +82,15 @@ __all__ = [
     "History",
     "Interceptor",
     "Limits",
+    "Live",
+    "LiveModel",
     "Message",
     "Model",
+    "OverBudget",
     "Pace",
     "Plan",
     "PlanError",
+    "Recorded",
     "RecordedError",
     "Reply",
     "Restartable",
@@ -104,6 +120,7 @@ __all__ = [
     "recovers",
     "routes",
     "run",
+    "save_cassette",
     "terminates",
     "text_block",
     "text_of",

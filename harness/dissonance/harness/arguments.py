@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from .agents import Agents, checked_agents
-from .call import Interceptor, Model, Plan
+from .call import Interceptor, LiveModel, Model, Plan
 from .errors import BadInput
 from .limits import Limits
 from .models import Gullible
@@ -21,7 +21,7 @@ def order_of(
     task: Any,
     *,
     plan: Plan | Sequence[Interceptor] | None,
-    model: Model | None,
+    model: Model | LiveModel | None,
     seed: int,
     limits: Limits | None,
     agents: Agents | None,
@@ -70,8 +70,8 @@ def _schedule(schedule: object) -> int | None:
     return schedule
 
 
-def _model(model: object) -> Model:
-    if not isinstance(model, Model):
+def _model(model: object) -> Model | LiveModel:
+    if not isinstance(model, Model | LiveModel):
         raise BadInput(
             f"model={model!r} is no model: give Gullible(), Scripted(…), or an object with reply() and describe()"
         )

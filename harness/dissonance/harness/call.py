@@ -27,6 +27,7 @@ __all__ = [
     "Interceptor",
     "Json",
     "JsonObject",
+    "LiveModel",
     "Message",
     "Model",
     "Pace",
@@ -34,6 +35,7 @@ __all__ = [
     "Reply",
     "StopReason",
     "Usage",
+    "api_error_of",
     "blocks_of",
     "text_block",
     "text_of",
@@ -216,6 +218,14 @@ class ApiError:
     details: JsonObject | None = None
 
 
+def api_error_of(body: Any) -> ApiError:
+    """The error that a body of the API's holds. Raises ValueError where it holds none."""
+    error = body.get("error") if isinstance(body, Mapping) else None
+    if not isinstance(error, Mapping) or not isinstance(error.get("type"), str):
+        raise ValueError("the body holds no error of the API's")
+    return ApiError(error["type"], str(error.get("message", "")), error.get("details"))
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How fast a model answers: seconds to the first byte, then output tokens a second.
@@ -298,6 +308,21 @@ class Model(Protocol):
 
     def describe(self) -> Json:
         """What identifies this model in a stored run: its name and its settings."""
+        ...
+
+
+@runtime_checkable
+class LiveModel(Protocol):
+    """Who answers by asking somebody else: not pure, so that each call is asked once, and its run is in tier T3."""
+
+    live: Literal[True]
+
+    def ask(self, call: Call) -> Reply:
+        """The whole reply, with the pace at which it came. Blocks in real time."""
+        ...
+
+    def describe(self) -> Json:
+        """What identifies it in a stored run."""
         ...
 
 

@@ -7,6 +7,8 @@
      │   ├─ BadInput               an argument, a plan, a target or a stored run is not usable
      │   │   └─ PlanError          a fault plan is malformed
      │   ├─ BusyError              run() was called inside a running event loop or another run
+     │   ├─ CassetteMiss           a Recorded model has no reply to a request
+     │   ├─ OverBudget             a call to the real API could cost more than is left
      │   └─ ScriptExhausted        a Scripted model has no reply left
      └─ AssertionError
          └─ CheckFailed            run.check(): a verdict is not a pass
@@ -19,7 +21,17 @@ library's own classes (``anthropic.RateLimitError``, ``httpx2.ReadTimeout``, …
 
 from __future__ import annotations
 
-__all__ = ["BadInput", "BusyError", "CheckFailed", "DissonanceError", "PlanError", "RunStopped", "ScriptExhausted"]
+__all__ = [
+    "BadInput",
+    "BusyError",
+    "CassetteMiss",
+    "CheckFailed",
+    "DissonanceError",
+    "OverBudget",
+    "PlanError",
+    "RunStopped",
+    "ScriptExhausted",
+]
 
 
 class DissonanceError(Exception):
@@ -36,6 +48,14 @@ class PlanError(BadInput):
 
 class BusyError(DissonanceError):
     """``run()`` was called from a running event loop, or inside another run."""
+
+
+class CassetteMiss(DissonanceError):
+    """A ``Recorded`` model has no reply to a request; the message shows the nearest one, and what differs."""
+
+
+class OverBudget(DissonanceError):
+    """A call to the real API could cost more than is left of the spending limit; it was not made."""
 
 
 class ScriptExhausted(DissonanceError):

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, Literal, NamedTuple
 
 from pydantic_core import to_json
 
 from .agents import Agents, Ordinals, attribute
-from .call import ApiError, Call, Interceptor, Message, Model, Reply, Usage
+from .call import ApiError, Call, Interceptor, LiveModel, Message, Model, Reply, Usage
+from .errors import OverBudget
 from .history import Bodies, CallSent, FaultFired, Received, ReplyReceived
 from .limits import Switch
 from .process import Process
@@ -96,7 +98,7 @@ class Exchange:
 
     world: World
     recorder: Recorder
-    model: Model
+    model: Model | LiveModel
     rules: Sequence[Interceptor]
     seed: int
     switch: Switch
@@ -107,6 +109,7 @@ class Exchange:
     refused_hosts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._live = self.model if isinstance(self.model, LiveModel) else None
         self._ordinals = Ordinals()
         self._meter = Meter()
         self._parser = GrowingParser()
@@ -149,6 +152,8 @@ class Exchange:
         call = self._call(request, measured)
         try:
             return self._answer(request, call)
+        except OverBudget as error:
+            self.switch.stop("usd", str(error))
         except Exception as error:
             # The client library would take an exception of the caller's model for one of the connection.
             self.broken = error
@@ -217,6 +222,8 @@ class Exchange:
     def _answer(self, request: Request, call: Call) -> Delivery:
         self.process.reach(call, "call")
         refusal = None if call.endpoint == "models" else validate(request)
+        if self._live is not None:
+            refusal = None  # that is for the real API to say
         if not self.rules or refusal is not None:  # what the API cannot read is no call that a fault could be for
             reply = complete(refusal or self._plain(request, call), call, self.seed)
             return _Recorded(self, call, reply, render(reply, call), ())
@@ -229,11 +236,27 @@ class Exchange:
 
     def _plain(self, request: Request, call: Call) -> Reply:
         """What comes back to a valid request, or to what a fault has made of it for the model to see."""
+        if isinstance(self.model, LiveModel):
+            return self._ask(self.model, call)
         if call.endpoint == "models":
             return models_reply(request)
         if call.endpoint == "count_tokens":
             return Reply(body={"input_tokens": call.tokens})
         return over_window(call.tokens, call.model) or self.model.reply(call, self.recorder.history)
+
+    def _before(self, request: Request, call: Call) -> Reply:
+        """What would come back without the rules that follow; a live model is not asked for what nobody will get."""
+        return self._plain(request, call) if self._live is None else Reply()
+
+    def _ask(self, model: LiveModel, call: Call) -> Reply:
+        """Ask a live model, in real time, in which nothing else of the run goes on."""
+        world = self.world
+        world.escape("the live model")
+        patience, world.blocked_seconds = world.blocked_seconds, inf
+        try:
+            return model.ask(call)
+        finally:
+            world.blocked_seconds = patience
 
     def _on_request(self, request: Request, call: Call, fired: list[_Fired]) -> tuple[Call, Reply]:
         """The call as the model sees it, and what comes back before any rule has touched it."""
@@ -242,16 +265,18 @@ class Exchange:
             result = rule.on_request(call, self.recorder.history)
             if result is None:
                 continue
-            plain = self._finished(self._plain(request, call) if reply is None else reply, call)
+            plain = self._finished(self._before(request, call) if reply is None else reply, call)
             if isinstance(result, Reply):
                 fired.append(self._compare(rule, "reply", call, plain, self._finished(result, call)))
                 return call, result
             measured = self._meter.measure(_as_request(request, result), self.recorder.bodies)
             altered = replace(result, tokens=measured.tokens)
-            reply = self._plain(request, altered)
+            reply = self._before(request, altered)
             difference = self._compare(rule, "request", call, plain, self._finished(reply, altered))
             before, now = (self.recorder.bodies.put(_content(each)) for each in (call, altered))
             moved = difference.difference if difference.difference is not None or before == now else 0
+            if self._live is not None:
+                reply = None
             fired.append(difference._replace(before=before, after=now, difference=moved))
             call = altered
         return call, self._plain(request, call) if reply is None else reply

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from pydantic_core import to_jsonable_python
 
 from .agents import Agents, current_agent
-from .call import Interceptor, Model
+from .call import Interceptor, LiveModel, Model
 from .desk import Desk
 from .errors import RunStopped
 from .exchange import Exchange, FaultCount
@@ -65,7 +65,7 @@ class Order:
     task: Any
     rules: Sequence[Interceptor]
     schedule: int | None
-    model: Model
+    model: Model | LiveModel
     seed: int
     limits: Limits
     agents: Agents | None
@@ -307,7 +307,7 @@ def _guard_of(value: object) -> str | None:
 # --- JSON -------------------------------------------------------------------------------------
 
 
-def _described(model: Model) -> Any:
+def _described(model: Model | LiveModel) -> Any:
     description = model.describe()
     return description if isinstance(description, dict) else {"name": description}
 

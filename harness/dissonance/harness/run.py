@@ -10,7 +10,7 @@ from typing import Any
 from .agents import Agents
 from .arguments import order_of
 from .baseline import baseline_of
-from .call import Interceptor, Model, Plan
+from .call import Interceptor, LiveModel, Model, Plan
 from .errors import BusyError
 from .limits import Limits
 from .load import load_run
@@ -27,7 +27,7 @@ def run(
     task: Any = None,
     *,
     plan: Plan | Sequence[Interceptor] | None = None,
-    model: Model | None = None,
+    model: Model | LiveModel | None = None,
     seed: int = 0,
     limits: Limits | None = None,
     agents: Agents | None = None,
@@ -46,7 +46,7 @@ def run(
     * ``model``: who answers (default ``Gullible()``); ``seed``: of all that is drawn.
     * ``agents``: who is who (see ``agents``); ``human``: handed to a workflow that takes ``human``.
     * ``allow_hosts``: hosts that may really be reached (tier T3).
-    * ``baseline``: whether a run with a plan is compared with one without.
+    * ``baseline``: whether a run with a plan is compared with one without; with a live model it never is.
     * ``store``: where the run's folder is made; None keeps the run in memory.
     * ``notes``: JSON that is stored with the run; ``replay``: the line that replays it, in which
       ``{run}`` is the folder.
@@ -67,7 +67,8 @@ def run(
     )
     _refuse_if_busy()
     where = None if store is None else Path(store)
-    compared = baseline_of(order, where) if baseline and order.rules else ALONE
+    repeats = not isinstance(order.model, LiveModel)
+    compared = baseline_of(order, where) if baseline and order.rules and repeats else ALONE
     return make(order, compared, where, dict(notes or {}), replay)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -55,10 +56,10 @@ class App:
         query = scope["query_string"]
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         whole = f"{path}?{query.decode('latin-1')}" if query else path
-        delivery, speed = self._answer(scope["method"], path, whole, headers, body)
+        delivery, speed = await self._answer(scope["method"], path, whole, headers, body)
         await send_reply(delivery, Wire(receive, send, scope[TRANSPORT], speed))
 
-    def _answer(
+    async def _answer(
         self, method: str, path: str, whole: str, headers: list[tuple[str, str]], body: bytes
     ) -> tuple[Any, float]:
         key = key_of(dict(headers))
@@ -70,6 +71,9 @@ class App:
             return _Plain(error_reply(400, message=said)), 1.0
         try:
             session = self._sessions.open(name)
+            if session.blocks:  # until the real API has answered; meanwhile the other runs go on
+                async with session.turn:
+                    return await asyncio.to_thread(session.api, method, whole, headers, body), session.speed
             return session.api(method, whole, headers, body), session.speed
         except RunStopped as stop:
             said = f"the run {name!r} was stopped by the harness ({stop.limit}): {stop.reason}"

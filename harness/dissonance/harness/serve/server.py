@@ -17,7 +17,7 @@ import uvicorn
 
 from dissonance.harness.agents import Agents
 from dissonance.harness.arguments import order_of
-from dissonance.harness.call import Interceptor, Model, Plan
+from dissonance.harness.call import Interceptor, LiveModel, Model, Plan
 from dissonance.harness.checks.terminates import terminates
 from dissonance.harness.errors import BadInput
 from dissonance.harness.history import History
@@ -51,6 +51,7 @@ class Server:
         self.local = local = is_loopback(host)
         self.token = checked_token(token) if token is not None or local else secrets.token_urlsafe(24)
         self._sessions = Sessions(settings, self.token)
+        self._over = False
         self._socket = _bound(host, port)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
@@ -94,6 +95,7 @@ class Server:
                 watch.cancel()
             self._socket.close()
             self.end_all()
+            self._over = True
 
     def stop(self) -> None:
         """Stop serving; replies that are on their way are cut off. From any thread, or a signal handler."""
@@ -113,7 +115,9 @@ class Server:
         return session
 
     def _call(self, action: Callable[[], T]) -> T:
-        """Do it in the server's own thread, where nothing else happens meanwhile."""
+        """Do it in the server's own thread, where nothing else happens meanwhile; after its end, at once."""
+        if self._over:
+            return action()
 
         async def done() -> T:
             return action()
@@ -138,7 +142,7 @@ class _Uvicorn(uvicorn.Server):
 def server_for(
     *,
     plan: Plan | Sequence[Interceptor] | None = None,
-    model: Model | None = None,
+    model: Model | LiveModel | None = None,
     seed: int = 0,
     limits: Limits | None = None,
     agents: Agents | None = None,
@@ -169,7 +173,7 @@ def server_for(
 def serving(
     *,
     plan: Plan | Sequence[Interceptor] | None = None,
-    model: Model | None = None,
+    model: Model | LiveModel | None = None,
     seed: int = 0,
     limits: Limits | None = None,
     agents: Agents | None = None,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dissonance.harness.call import LiveModel
 from dissonance.harness.errors import BadInput
 from dissonance.harness.exchange import Exchange, FaultCount
 from dissonance.harness.history import Bodies, History
@@ -45,7 +47,8 @@ class Settings:
 
 
 class Session:
-    """A run that goes on until :meth:`end`. Used from one thread at a time.
+    """A run that goes on until :meth:`end`. Used by one thread at a time: one that ``blocks`` is used by who has
+    its ``turn``.
 
     Rules for a human or for the process never fire: neither is the server's.
     """
@@ -54,6 +57,8 @@ class Session:
         self.name = name
         self.order = order = replace(settings.order, name=name)
         self.speed = settings.speed
+        self.blocks = isinstance(order.model, LiveModel)
+        self.turn = asyncio.Lock()
         self.run: Run | None = None
         self._folder = opened(order, ALONE, settings.store, {})
         self._world = world = RealTime(settings.speed)

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from dissonance.harness.call import Call, JsonObject
 from dissonance.harness.history import Bodies, canonical, content_hash
+from dissonance.harness.secrets import without_secrets
 
 from .catalog import ModelInfo, info
 from .estimate import PER_MESSAGE, corrected, count_block, count_content, count_json, count_text
@@ -104,7 +105,7 @@ class Meter:
         model = info(name if isinstance(name, str) else "")
         system = self._part("system", body.get("system"))
         tools = self._part("tools", body.get("tools") or None)
-        params = self._part("params", {k: v for k, v in body.items() if k not in _APART} or None)
+        params = self._part("params", without_secrets({k: v for k, v in body.items() if k not in _APART}) or None)
         messages = body.get("messages")
         parts = self._history(messages) if isinstance(messages, list) else []
         base = sum([part.tokens for part in parts])
