@@ -40,7 +40,8 @@ class At(Spec):
         """Whether the call, or another moment of a run, is one of these."""
         if isinstance(call, Moment):
             named = self.agent is None or fnmatchcase(call.agent, self.agent)
-            return named and self.tool is None and (self.text is None or self.text in call.text)
+            used = self.tool is None or self.tool == call.tool
+            return named and used and (self.text is None or self.text in call.text)
         return (
             call.endpoint == self.endpoint
             and (self.agent is None or fnmatchcase(call.agent, self.agent))

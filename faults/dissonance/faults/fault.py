@@ -19,7 +19,7 @@ from .spec import Spec
 if TYPE_CHECKING:
     from dissonance.harness.history import History
     from dissonance.harness.human import After
-    from dissonance.harness.moment import Moment, Place
+    from dissonance.harness.moment import Moment, Place, ToolFailure
 
     from .at import At
 
@@ -105,6 +105,10 @@ class Fault(Spec):
 
     def on_answers(self, ask: Moment, answers: Sequence[After], past: History, rule: str) -> Sequence[After] | None:
         """Other answers of the human, in the order of their times, or None: did not fire. Pure."""
+        return None
+
+    def on_tool(self, use: Moment, past: History, rule: str) -> ToolFailure | None:
+        """How a tool of the workflow fails that is about to run, or None: did not fire. Pure."""
         return None
 
     def dies_at(self, slot: Call | Moment, place: Place, past: History, rule: str) -> float | None:

@@ -18,7 +18,7 @@ from .when import When
 if TYPE_CHECKING:
     from dissonance.harness.history import History
     from dissonance.harness.human import After
-    from dissonance.harness.moment import Moment, Place
+    from dissonance.harness.moment import Moment, Place, ToolFailure
 
 __all__ = ["Rule", "read_fault"]
 
@@ -105,6 +105,10 @@ class Rule(Spec):
     def on_answers(self, ask: Moment, answers: Sequence[After], past: History) -> Sequence[After] | None:
         """What the fault makes of the human's answers; None where it does not fire."""
         return self.fault.on_answers(ask, answers, past, self.id) if self.matches(ask) else None
+
+    def on_tool(self, use: Moment, past: History) -> ToolFailure | None:
+        """How the fault lets a tool of the workflow fail; None where it does not fire."""
+        return self.fault.on_tool(use, past, self.id) if self.matches(use) else None
 
     def dies_at(self, slot: Call | Moment, place: Place, past: History) -> float | None:
         """How long the process is away that the fault lets die here; None where it does not fire."""

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from dissonance.harness.errors import BadInput
+from dissonance.harness.runtimes import adapted
 from dissonance.harness.workflow import Restartable, check_workflow, name_of
 
 __all__ = ["Target", "load_target", "near", "read_target"]
@@ -65,7 +66,7 @@ def load_target(target: Target) -> Callable[..., Any]:
     module = _import_file(target) if target.is_file else _import_module(target)
     found = _attribute(target, module)
     try:
-        workflow = check_workflow(found)
+        workflow = adapted(found) or check_workflow(found)
     except BadInput as error:
         raise BadInput(f"TARGET {target.text!r}: {error}") from None
     return workflow if not isinstance(workflow, Restartable) else _maker(workflow)

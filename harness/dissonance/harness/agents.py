@@ -26,6 +26,7 @@ __all__ = [
     "Ordinals",
     "agent",
     "attribute",
+    "by_runtime",
     "checked_agents",
     "checked_name",
     "current_agent",
@@ -108,13 +109,14 @@ def checked_agents(agents: object, argument: str = "agents") -> Agents | None:
 
 def attribute(call: Call, agents: Agents | None = None) -> str:
     """The agent that makes this call, by the order of the module's docstring. ``call.agent`` is not looked at."""
-    named = current_agent() or _by_runtime()
+    named = current_agent() or by_runtime()
     if named is None and agents is not None:
         named = _by_mapping(call, agents)
     return named or _by_prompt(call) or _by_hash(call)
 
 
-def _by_runtime() -> str | None:
+def by_runtime() -> str | None:
+    """The agent that a framework is working for here; None where none says so."""
     return next((name for ask in runtime_agent if (name := ask())), None)
 
 

@@ -11,6 +11,7 @@ from .errors import BadInput
 from .limits import Limits
 from .models import Gullible
 from .perform import Order
+from .runtimes import adapted
 from .workflow import check_workflow, name_of
 
 __all__ = ["order_of"]
@@ -29,6 +30,7 @@ def order_of(
     allow_hosts: Collection[str],
 ) -> Order:
     """The order. Raises BadInput for the first argument that cannot be used."""
+    workflow = adapted(workflow) or workflow
     return Order(
         workflow=check_workflow(workflow),
         name=name_of(workflow),

@@ -12,17 +12,18 @@ difference, or have given up later than it would have had to wait without the fa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from typing import Any, Literal, NamedTuple
 
 from pydantic_core import to_json
 
-from .agents import Agents, Ordinals, attribute
+from .agents import Agents, Ordinals, attribute, by_runtime, current_agent
 from .call import ApiError, Call, Interceptor, LiveModel, Message, Model, Reply, Usage
 from .errors import OverBudget
 from .history import Bodies, CallSent, FaultFired, Received, ReplyReceived
 from .limits import Switch
+from .moment import Moment, ToolFailure
 from .process import Process
 from .recorder import Recorder
 from .wire.catalog import cost, models_reply
@@ -113,6 +114,8 @@ class Exchange:
         self._ordinals = Ordinals()
         self._meter = Meter()
         self._parser = GrowingParser()
+        self._askers: dict[str, str] = {}
+        self._uses: dict[tuple[str, str], int] = {}
 
     def altered_task(self, rule: Interceptor, before: Any, after: Any) -> None:
         """Note that a rule altered the task (as JSON), which the workflow is about to be given."""
@@ -172,6 +175,43 @@ class Exchange:
     def _unrecorded(self, reply: Reply) -> Delivery:
         call = Call(id=-1)
         return _Sent(render(complete(reply, call, self.seed), call))
+
+    # --- the workflow's own tools -----------------------------------------------------------
+
+    def strike(self, tool: str, arguments: Any) -> ToolFailure | None:
+        """How this use of a tool fails; None where it runs. Raises :class:`RunStopped` once the run is to end."""
+        self.switch.check()
+        agent = current_agent() or self._askers.get(tool) or by_runtime() or ""
+        ordinal = self._uses[agent, tool] = self._uses.get((agent, tool), 0) + 1
+        said = to_json(arguments, fallback=str).decode()
+        use = Moment(kind="tool", id=0, agent=agent, ordinal=ordinal, sent_at=self.world.now, text=said, tool=tool)
+        for rule in self.rules:
+            failure: ToolFailure | None = getattr(rule, "on_tool", _nothing)(use, self.recorder.history)
+            if failure is not None:
+                self._record_strike(rule, use, failure)
+                return failure
+        return None
+
+    def _record_strike(self, rule: Interceptor, use: Moment, failure: ToolFailure) -> None:
+        mark = rule.mark(use)  # type: ignore[arg-type]
+        count = self.counts[rule.id]
+        count.fired += 1
+        count.changed += 1
+        count.reached += 1
+        self.recorder.add(
+            FaultFired,
+            agent=use.agent,
+            rule=rule.id,
+            fault=mark.fault,
+            call=0,
+            side="tool",
+            changed=True,
+            before=self.recorder.bodies.put({"tool": use.tool, "arguments": use.text}),
+            after=self.recorder.bodies.put(asdict(failure)),
+            claims=mark.claims,
+            ends_at=mark.ends_at,
+            damages=mark.damages,
+        )
 
     # --- the call ---------------------------------------------------------------------------
 
@@ -339,6 +379,9 @@ class Exchange:
         for rule in reached:
             self.counts[rule].reached += 1
         message, usage = reply.message, _billed(reply)
+        for block in message.content if message is not None else ():
+            if block.get("type") == "tool_use":
+                self._askers[str(block.get("name"))] = call.agent
         usd = cost(usage, call.model) if usage is not None else 0.0
         self.switch.count_usage(usage, usd)
         body = _kept(reply, self.recorder.bodies)
@@ -360,6 +403,10 @@ class Exchange:
             )
         )
         self.process.reach(call, "reply")
+
+
+def _nothing(use: Moment, past: Any) -> None:
+    """What a rule without ``on_tool`` makes of a tool."""
 
 
 _OWN_FIELDS = frozenset({"model", "system", "messages", "tools", "tool_choice", "max_tokens", "stream"})

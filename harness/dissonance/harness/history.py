@@ -98,7 +98,8 @@ class FaultFired:
 
     ``before`` and ``after`` are the hashes of the reply (or of the request or the task, where ``side``
     says so) without and with the fault. A task is altered before any call: ``call`` is then the id of
-    ``run_started``, and ``agent`` is empty.
+    ``run_started``, and ``agent`` is empty. A tool that fails belongs to no call: ``call`` is that id, too;
+    ``before`` is what it was called with, ``after`` how it failed.
     """
 
     id: int
@@ -107,7 +108,7 @@ class FaultFired:
     rule: str
     fault: str
     call: int
-    side: Literal["request", "reply", "task"]
+    side: Literal["request", "reply", "task", "tool"]
     changed: bool
     before: str | None = None
     after: str | None = None

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self, final
 
 from .errors import BadInput
+from .runtimes import adapted
 
 __all__ = ["Restartable", "Workflow", "check_workflow", "name_of", "takes_human"]
 
@@ -48,8 +49,8 @@ def check_workflow(workflow: object) -> Callable[..., Any] | Restartable:
         return workflow
     if not callable(workflow):
         raise BadInput(
-            f"workflow={workflow!r} is not callable: give a function of the task, or a function without arguments "
-            "that makes one"
+            f"workflow={workflow!r} is not callable: give a function of the task, an object of LangGraph, CrewAI or "
+            "AutoGen, or a function without arguments that makes either"
         )
     required = [p.name for p in _parameters(workflow) if _is_required(p) and p.name not in _LENT]
     if len(required) > _takes_task(workflow):
@@ -101,12 +102,14 @@ class Workflow:
     def start(self) -> Any:
         """Call it with the task; what it returns may be awaitable.
 
-        One without positional parameters is a factory: what it makes is called with the task. One that
-        makes nothing callable was the workflow itself.
+        One without positional parameters is a factory: what it makes, be it a framework's object, is called with
+        the task. One that makes nothing callable was the workflow itself.
         """
         if isinstance(self._workflow, Restartable):
             return self._call(self._workflow.start)
         made = self._call(self._workflow)
+        if not _takes_task(self._workflow):
+            made = adapted(made) or made
         if isinstance(made, Restartable):
             self._parts = made
             return self._call(made.start)
