@@ -17,6 +17,7 @@ NAMES = (
     "loop_termination",
     "context_growth",
     "fanout_latency",
+    "cascade_depth",
     "false_acceptance",
     "groupthink",
     "silent_escalation",
