@@ -15,6 +15,7 @@ __all__ = ["NAMES", "experiments", "find"]
 
 NAMES = (
     "loop_termination",
+    "truncation",
     "context_growth",
     "fanout_latency",
     "cascade_depth",
