@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from . import calls, startup, tokens, worlds
+from . import calls, server, startup, tokens, worlds
 from .rows import Row
 
 
 def measured(rounds: int) -> Iterator[Row]:
-    for each in (calls, tokens, worlds, startup):
+    for each in (calls, tokens, worlds, startup, server):
         yield from each.rows(rounds)
 
 

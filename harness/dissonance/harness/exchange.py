@@ -110,7 +110,12 @@ class Exchange:
     refused_hosts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._live = self.model if isinstance(self.model, LiveModel) else None
+        self._live: LiveModel | None = None
+        self._pure: Model | None = None
+        if isinstance(self.model, LiveModel):
+            self._live = self.model
+        else:
+            self._pure = self.model
         self._ordinals = Ordinals()
         self._meter = Meter()
         self._parser = GrowingParser()
@@ -276,13 +281,14 @@ class Exchange:
 
     def _plain(self, request: Request, call: Call) -> Reply:
         """What comes back to a valid request, or to what a fault has made of it for the model to see."""
-        if isinstance(self.model, LiveModel):
-            return self._ask(self.model, call)
+        if self._live is not None:
+            return self._ask(self._live, call)
         if call.endpoint == "models":
             return models_reply(request)
         if call.endpoint == "count_tokens":
             return Reply(body={"input_tokens": call.tokens})
-        return over_window(call.tokens, call.model) or self.model.reply(call, self.recorder.history)
+        assert self._pure is not None
+        return over_window(call.tokens, call.model) or self._pure.reply(call, self.recorder.history)
 
     def _before(self, request: Request, call: Call) -> Reply:
         """What would come back without the rules that follow; a live model is not asked for what nobody will get."""

@@ -44,7 +44,7 @@ def admin_app(sessions: Sessions, checks: Checks, *, loopback: bool) -> Starlett
         async def answered(request: Request) -> Response:
             if loopback and not _is_local(request.url.hostname):
                 return _problem(403, "this server answers requests to localhost only")
-            if not sessions.allows(key_of({name.lower(): value for name, value in request.headers.items()})):
+            if not sessions.allows(key_of(request.headers.raw)):
                 return _problem(401, "the server's token is missing: send it as Authorization: Bearer TOKEN")
             return await answer(request)
 

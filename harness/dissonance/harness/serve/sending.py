@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from dissonance.harness.wire.drivers import Delivery
 from dissonance.harness.wire.render import Performance
 
-__all__ = ["Receive", "Send", "Wire", "send_reply"]
+__all__ = ["Receive", "Send", "Wire", "headers_of", "is_at_once", "send_reply"]
 
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -68,7 +68,7 @@ class Wire:
 async def send_reply(delivery: Delivery, wire: Wire) -> None:
     """Perform it, and tell the delivery how it ended."""
     performance = delivery.performance
-    if performance.first_byte or len(performance.chunks) != 1 or performance.ending != "complete":
+    if not is_at_once(performance):
         delivery.waits()
     if performance.status is None:
         await _fail(delivery, wire)
@@ -76,7 +76,7 @@ async def send_reply(delivery: Delivery, wire: Wire) -> None:
     if performance.first_byte and await wire.leaves_within(performance.first_byte):
         delivery.ended("abandoned", -1)
         return
-    await wire.send({"type": "http.response.start", "status": performance.status, "headers": _headers(performance)})
+    await wire.send({"type": "http.response.start", "status": performance.status, "headers": headers_of(performance)})
     given = await _send_chunks(delivery, wire)
     if given is not None:
         await _finish(delivery, wire, given)
@@ -126,13 +126,24 @@ async def _finish(delivery: Delivery, wire: Wire, given: int) -> None:
         await wire.send(_EMPTY)
 
 
+def is_at_once(performance: Performance) -> bool:
+    """Whether all of it is there at once, and ends as it should."""
+    return (
+        performance.status is not None
+        and performance.ending == "complete"
+        and not performance.first_byte
+        and not any([chunk.after for chunk in performance.chunks])
+    )
+
+
+def headers_of(performance: Performance) -> list[tuple[bytes, bytes]]:
+    """The headers in bytes. A value that would end its line is refused by a ValueError."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in performance.headers]
+    for name, value in headers:
+        if b"\n" in value or b"\r" in value:
+            raise ValueError(f"the reply's header {name!r} has a line break in it")
+    return headers
+
+
 def _is_stream(performance: Performance) -> bool:
     return any(name == "content-type" and value.startswith("text/event-stream") for name, value in performance.headers)
-
-
-def _headers(performance: Performance) -> list[tuple[bytes, bytes]]:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in performance.headers]
-    if performance.ending == "complete" and len(performance.chunks) <= 1 and not _is_stream(performance):
-        size = len(performance.chunks[0].data) if performance.chunks else 0
-        headers.append((b"content-length", b"%d" % size))
-    return headers

@@ -58,7 +58,15 @@ class Server:
         app = App(self._sessions, admin_app(self._sessions, checks, loopback=local))
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
-                app, http=Protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False
+                app,
+                http=Protocol,
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                proxy_headers=False,  # it would stand in front of the application, whose short way is the protocol's
+                server_header=False,
+                access_log=False,
+                log_config=None,
             )
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Final
 
@@ -72,10 +72,15 @@ def checked_run(name: str) -> str:
     return name
 
 
-def key_of(headers: dict[str, str]) -> str:
-    """The key that a request was sent with; empty where it has none. ``x-api-key`` goes first, as in the API."""
-    key = headers.get("x-api-key", "").strip()
-    return key or headers.get("authorization", "").partition(" ")[2].strip()
+def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The key that a request was sent with (names in lower case); empty where it has none. ``x-api-key`` goes first."""
+    bearer = ""
+    for name, value in headers:
+        if name == b"x-api-key" and value.strip():
+            return value.decode("latin-1").strip()
+        if name == b"authorization":
+            bearer = value.decode("latin-1").partition(" ")[2].strip()
+    return bearer
 
 
 def _split(key: str) -> tuple[str, str]:
