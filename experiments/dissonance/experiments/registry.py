@@ -18,6 +18,7 @@ NAMES = (
     "truncation",
     "context_growth",
     "fanout_latency",
+    "hierarchy_overhead",
     "cascade_depth",
     "false_acceptance",
     "groupthink",
