@@ -28,7 +28,7 @@ def kept(page: Path) -> Path:
 
 def test_the_section_shows_the_kept_run_and_the_line_that_replays_it(written: Path) -> None:
     html = written.read_text()
-    assert f"Replay: dissonance replay {kept(written)}" in html
+    assert f"<code>dissonance replay {kept(written)}</code>" in html
     assert 'id="diagram-loop-termination-' in html
 
 

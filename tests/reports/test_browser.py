@@ -16,7 +16,7 @@ from dissonance.reports import Case, probe_report, write_report
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 SAMPLE = Path(__file__).parents[2] / "reports" / "sample" / "index.html"
-PAGES = ["probe"]
+PAGES = ["probe", "sample"]
 
 WIDE = """
 (() => {
@@ -37,6 +37,12 @@ CLIPPED = """
 })
 """
 """Words of a figure that are cut off at its edge."""
+
+BEYOND_THE_SHEET = """
+[...document.querySelectorAll("main *")]
+  .filter((e) => !(e.closest("svg") && e.tagName !== "svg") && e.getBoundingClientRect().right > 701)
+  .map((e) => e.tagName + " in " + (e.closest("[id]") || {}).id)
+"""
 
 BROKEN_ANCHORS = """
 [...document.querySelectorAll('a[href^="#"]')]
@@ -99,8 +105,8 @@ def test_a_printed_page_is_whole(window: Browser, page: str) -> None:
     """On paper nothing scrolls, so all must be inside; 700 px is what a sheet of A4 is wide within its margins."""
     window.open(page, width=700, media="print")
     window.evaluate("dispatchEvent(new Event('beforeprint'))")
-    beyond = "[...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > 701).map((e) => e.tagName + ' in ' + (e.closest('[id]') || {}).id)"
-    assert window.evaluate(beyond) == []
+    assert window.evaluate(BEYOND_THE_SHEET) == []
+    assert window.evaluate(CLIPPED) == []
     assert window.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
     assert window.evaluate("[...document.querySelectorAll('details')].every((d) => d.open)")
 

@@ -27,6 +27,7 @@ from dissonance.reports import (
     Report,
     Section,
     Table,
+    plan_in_short,
     plan_sentence,
     probe_report,
     space_time,
@@ -316,3 +317,9 @@ def test_a_plan_in_words(rules: list[dict[str, Any]], words: str) -> None:
 def test_the_page_tells_every_kind_of_event() -> None:
     kinds = {each.__dataclass_fields__["kind"].default for each in get_args(Event)}
     assert set(_TOLD) == kinds
+
+
+def test_a_plan_of_many_rules_is_told_in_short() -> None:
+    rules = [RULE | {"id": f"r{number}"} for number in range(20)]
+    assert plan_in_short(rules[:6]) == plan_sentence(rules[:6])
+    assert plan_in_short(rules) == f"{plan_sentence(rules[:6])} And 14 more rules, which stand in its plan.json."

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dissonance.harness import Run, load_run
 from dissonance.harness.errors import BadInput
 from dissonance.harness.store import shown
-from dissonance.reports import Block, Note, diagrams, plan_sentence
+from dissonance.reports import Block, Note, diagrams, plan_in_short
 from dissonance.reports.words import slug
 
 if TYPE_CHECKING:
@@ -85,8 +85,9 @@ def again(folder: Path) -> tuple[Run, Run]:
 
 def blocks_of(one: Experiment[Any, Any], worst: Worst, run: Run) -> list[Block]:
     """A kept run in its experiment's section: the plan in words, the replay line, the space-time diagram."""
-    how = f"{plan_sentence(run.plan)} Replay: {run.replay_line}" if run.plan else f"Replay: {run.replay_line}"
-    return [Note(heading=worst.title, text=how), *diagrams(f"{slug(one.name)}-{slug(worst.name)}", run)]
+    told = plan_in_short(run.plan) if run.plan else "No fault was injected."
+    note = Note(heading=worst.title, text=told, replay=run.replay_line or "")
+    return [note, *diagrams(f"{slug(one.name)}-{slug(worst.name)}", run)]
 
 
 def _place(one: Experiment[Any, Any], params: Params, piece: Playable) -> int:

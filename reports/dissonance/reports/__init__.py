@@ -17,7 +17,7 @@ from .ci import for_ci
 from .environment import environment
 from .page import Block, Checks, Download, Events, Finding, Note, Picture, Report, Section, Table
 from .plots import Cell, cost_curves, latency, matrix
-from .run_page import Case, diagrams, plan_download, plan_sentence, probe_report, replay_line, run_blocks
+from .run_page import Case, diagrams, plan_download, plan_in_short, plan_sentence, probe_report, replay_line, run_blocks
 from .spacetime import space_time
 from .stats import (
     Interval,
@@ -61,6 +61,7 @@ __all__ = [
     "matrix",
     "paired_difference",
     "plan_download",
+    "plan_in_short",
     "plan_sentence",
     "probe_report",
     "replay_line",

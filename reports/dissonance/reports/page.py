@@ -72,10 +72,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A paragraph; with ``heading``, under one of its own."""
+    """A paragraph; with ``heading``, under one of its own; with ``replay``, above a command line."""
 
     text: str
     heading: str = ""
+    replay: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from dissonance.harness.checks.taint import Cascade
     from dissonance.harness.run import Run
 
-__all__ = ["Case", "diagrams", "plan_download", "plan_sentence", "probe_report", "replay_line", "run_blocks"]
+__all__ = [
+    "Case",
+    "diagrams",
+    "plan_download",
+    "plan_in_short",
+    "plan_sentence",
+    "probe_report",
+    "replay_line",
+    "run_blocks",
+]
 
 _ORDER: dict[Status, int] = {"fail": 0, "unknown": 1, "pass": 2}
 
@@ -94,13 +103,20 @@ def run_blocks(name: str, run: Run, verdicts: Sequence[Verdict]) -> list[Block]:
     evidence = frozenset(id for verdict in verdicts for id in verdict.evidence[:12])
     baseline = run.baseline.history if run.baseline is not None else None
     blocks: list[Block] = [
-        Note(text=plan_sentence(run.plan), heading="The plan"),
+        Note(text=plan_in_short(run.plan), heading="The plan"),
         Note(text=_ended(run), heading="What happened"),
         Checks(verdicts=verdicts, events=events),
     ]
     if run.history.calls():
         blocks += [*diagrams(name, run), latency(run.history, baseline, name=f"latency-{name}", caption=_LATENCY)]
     return [*blocks, Events(name=events, history=run.history, keep=evidence)]
+
+
+def plan_in_short(rules: Sequence[JsonObject], most: int = 6) -> str:
+    """The plan in words; of one with many rules the first, and how many follow."""
+    if len(rules) <= most:
+        return plan_sentence(rules)
+    return f"{plan_sentence(rules[:most])} And {count(len(rules) - most)} more rules, which stand in its plan.json."
 
 
 def diagrams(name: str, run: Run) -> list[Picture]:
@@ -149,7 +165,7 @@ def _lead(cases: Sequence[Case]) -> str:
     if broken:
         smallest = min(broken, key=lambda case: (len(case.run.plan), case.run.calls))
         costliest = max(broken, key=lambda case: (case.run.usd, case.run.calls))
-        sentence = plan_sentence(smallest.run.plan)
+        sentence = plan_in_short(smallest.run.plan)
         text += f" The smallest that breaks it: {sentence[0].lower()}{sentence[1:]}"
         text += f" The costliest ({costliest.name}): {_spent(costliest.run)}."
     return text
