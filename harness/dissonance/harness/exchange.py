@@ -11,7 +11,7 @@ difference, or have given up later than it would have had to wait without the fa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from typing import Any, Literal, NamedTuple
@@ -36,7 +36,7 @@ from .wire.tokens import Measured, Meter
 from .wire.validate import is_thread_request, over_window, validate
 from .world import World
 
-__all__ = ["Exchange", "FaultCount"]
+__all__ = ["Exchange", "FaultCount", "Recorded"]
 
 
 @dataclass(slots=True)
@@ -77,14 +77,24 @@ class _Sent:
 
 
 @dataclass(slots=True, eq=False)
-class _Recorded:
+class Recorded:
     """A reply on its way to the agent, which is recorded when it has ended."""
 
     exchange: Exchange
     call: Call
     reply: Reply
-    performance: Performance
     fired: Sequence[_Fired]
+    _performance: Performance | None = None
+
+    @property
+    def performance(self) -> Performance:
+        """The reply as it goes over the wire; rendered when it is asked for."""
+        return self._performance or self.render()
+
+    def render(self) -> Performance:
+        """Render it now. Raises what is wrong with a reply that a model or an interceptor has made."""
+        self._performance = render(self.reply, self.call)
+        return self._performance
 
     def waits(self) -> None:
         self.exchange.recorder.flush()
@@ -108,6 +118,7 @@ class Exchange:
     agents: Agents | None = None
     broken: Exception | None = None
     refused_hosts: list[str] = field(default_factory=list)
+    prepared: Callable[[], Delivery | None] = lambda: None
 
     def __post_init__(self) -> None:
         self._live: LiveModel | None = None
@@ -148,6 +159,9 @@ class Exchange:
 
     def api(self, method: str, path: str, headers: Any, body: bytes) -> Delivery:
         """The reply to a request of the Messages API. Raises :class:`RunStopped` once the run is to end."""
+        given = self.prepared()
+        if given is not None:
+            return given
         self.switch.check()
         request = read_request(method, path, headers, body, self._parser.parse)
         if isinstance(request, Reply):
@@ -156,10 +170,26 @@ class Exchange:
             refusal = validate(request)
             assert refusal is not None
             return self._unrecorded(refusal)
+        return self._taken(request, rendered=True)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a model answers, and not the real API."""
+        return self._live is None
+
+    def direct(self, request: Request) -> Recorded:
+        """As :meth:`api`, for a request that is read already (see ``direct``)."""
+        self.switch.check()
+        return self._taken(request, rendered=False)
+
+    def _taken(self, request: Request, *, rendered: bool) -> Recorded:
         measured = self._meter.measure(request, self.recorder.bodies)
         call = self._call(request, measured)
         try:
-            return self._answer(request, call)
+            recorded = self._answer(request, call)
+            if rendered:
+                recorded.render()
+            return recorded
         except OverBudget as error:
             self.switch.stop("usd", str(error))
         except Exception as error:
@@ -264,20 +294,20 @@ class Exchange:
 
     # --- the answer -------------------------------------------------------------------------
 
-    def _answer(self, request: Request, call: Call) -> Delivery:
+    def _answer(self, request: Request, call: Call) -> Recorded:
         self.process.reach(call, "call")
         refusal = None if call.endpoint == "models" else validate(request)
         if self._live is not None:
             refusal = None  # that is for the real API to say
         if not self.rules or refusal is not None:  # what the API cannot read is no call that a fault could be for
             reply = complete(refusal or self._plain(request, call), call, self.seed)
-            return _Recorded(self, call, reply, render(reply, call), ())
+            return Recorded(self, call, reply, ())
         fired: list[_Fired] = []
         seen, reply = self._on_request(request, call, fired)
-        reply, performance = self._on_reply(call, seen, reply, fired)
+        reply = self._on_reply(call, seen, reply, fired)
         for each in fired:
             self._record_fault(call, each)
-        return _Recorded(self, call, reply, performance, fired)
+        return Recorded(self, call, reply, fired)
 
     def _plain(self, request: Request, call: Call) -> Reply:
         """What comes back to a valid request, or to what a fault has made of it for the model to see."""
@@ -327,7 +357,7 @@ class Exchange:
             call = altered
         return call, self._plain(request, call) if reply is None else reply
 
-    def _on_reply(self, call: Call, seen: Call, reply: Reply, fired: list[_Fired]) -> tuple[Reply, Performance]:
+    def _on_reply(self, call: Call, seen: Call, reply: Reply, fired: list[_Fired]) -> Reply:
         current = self._finished(reply, seen)
         for rule in self.rules:
             result = rule.on_reply(call, reply, self.recorder.history)
@@ -335,7 +365,7 @@ class Exchange:
                 reply, before = result, current
                 current = self._finished(reply, seen)
                 fired.append(self._compare(rule, "reply", call, before, current))
-        return current, render(current, call)
+        return current
 
     def _finished(self, reply: Reply, call: Call) -> Reply:
         return complete(reply, call, self.seed)
@@ -377,7 +407,7 @@ class Exchange:
             damages=mark.damages,
         )
 
-    def _ended(self, delivery: _Recorded, received: Received, chunks: int) -> None:
+    def _ended(self, delivery: Recorded, received: Received, chunks: int) -> None:
         call, reply = delivery.call, delivery.reply
         now = self.world.now
         elapsed = now - call.sent_at

@@ -190,6 +190,7 @@ class _Life:
             _tame_sdk(patches)
             self._identities.install(patches)
             install_runtimes(patches, stack, ToolHook(self.exchange.strike))
+            _let_direct(self.exchange, patches)
             stack.enter_context(_Key())
             stack.enter_context(_Randomness(order.seed))
             stack.enter_context(_Listening(self.recorder, self._process))
@@ -358,6 +359,14 @@ def _with_key(client: object, headers: Any, *_: object) -> None:
     """In place of the SDK's complaint about a missing key."""
     if headers.get("Authorization", "").strip() in ("", "Bearer") and not headers.get("X-Api-Key"):
         headers["Authorization"] = "Bearer simulated"
+
+
+def _let_direct(exchange: Exchange, patches: Patches) -> None:
+    """Let direct clients meet this exchange, where there can be any: their module is loaded with them."""
+    direct = sys.modules.get("dissonance.harness.direct")
+    if isinstance(direct, ModuleType):
+        direct.install_direct(exchange, patches)
+        exchange.prepared = direct.prepared
 
 
 def _inline(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:

@@ -122,6 +122,12 @@ delete, head, options = _router.delete, _router.head, _router.options
 def routed() -> Iterator[None]:
     """One run: it begins without calls, and its changes to the routes end with it; its calls stay readable."""
     _router.reset()
+    if not len(_router.routes):  # the usual case, which need not be kept: that costs as much as a call
+        try:
+            yield
+        finally:
+            _router.clear()
+        return
     _router.snapshot()
     try:
         yield

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, final
+from weakref import WeakKeyDictionary
 
 from .errors import BadInput
 from .runtimes import adapted
@@ -134,6 +135,20 @@ def _takes_task(function: Callable[..., Any]) -> bool:
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    try:
+        found = _known.get(function)
+        if found is None:
+            found = _known[function] = _read_parameters(function)
+        return found
+    except TypeError:  # it cannot be a key, or be referred to weakly
+        return _read_parameters(function)
+
+
+_known: WeakKeyDictionary[Callable[..., Any], list[inspect.Parameter]] = WeakKeyDictionary()
+"""A run asks five times, and a sweep runs one workflow thousands of times."""
+
+
+def _read_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     try:
         return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # written in C, without a signature

@@ -23,7 +23,7 @@ from dissonance.harness.world.strand import to_ticks
 
 from .render import Performance
 
-__all__ = ["Delivery", "Drivers", "drivers"]
+__all__ = ["Delivery", "Drivers", "ajumped", "drivers"]
 
 _FOR_EVER = 10.0**9  # seconds; every world ends before
 _CUT_BODY = "peer closed connection without sending complete message body (incomplete chunked read)"
@@ -33,7 +33,8 @@ _RESET = "[Errno 104] Connection reset by peer"
 class Delivery(Protocol):
     """A reply on its way: what is performed, and who is told how it ended."""
 
-    performance: Performance
+    @property
+    def performance(self) -> Performance: ...
 
     def waits(self) -> None:
         """Others may run before it ends."""
@@ -207,7 +208,7 @@ def drivers(library: ModuleType) -> Drivers:
         limits = request.extensions.get("timeout", {})
         wait = _connecting(performance, limits)
         try:
-            if wait.seconds and not _ajumped(wait.seconds):
+            if wait.seconds and not ajumped(wait.seconds):
                 delivery.waits()
                 await asyncio.sleep(wait.seconds)
         except BaseException:
@@ -247,7 +248,7 @@ def _jumped(seconds: float) -> bool:
     return world is not None and world.jump(world.ticks + to_ticks(seconds))
 
 
-def _ajumped(seconds: float) -> bool:
+def ajumped(seconds: float) -> bool:
     """As :func:`_jumped`, on an event loop."""
     loop = asyncio.get_running_loop()
     return isinstance(loop, VirtualLoop) and loop.jump(seconds)
@@ -258,7 +259,7 @@ async def _apause(reading: _Reading, seconds: float) -> None:
         return
     wait = reading.wait(seconds)
     try:
-        if not _ajumped(wait.seconds):
+        if not ajumped(wait.seconds):
             await asyncio.sleep(wait.seconds)
     except BaseException:
         reading.end("abandoned")

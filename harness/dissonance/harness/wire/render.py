@@ -17,7 +17,7 @@ from dissonance.harness.call import ApiError, Call, Ending, Failure, Message, Re
 from .complete import complete
 from .sse import error_event, stream_message, usage_json
 
-__all__ = ["Chunk", "Performance", "complete", "first_difference", "render"]
+__all__ = ["Chunk", "Performance", "complete", "first_difference", "render", "whole_seconds"]
 
 _OVERLOADED = ApiError("overloaded_error", "Overloaded")
 _JSON = "application/json"
@@ -65,6 +65,11 @@ def render(reply: Reply, call: Call) -> Performance:
     if call.stream and isinstance(reply.body, Message) and reply.status < 300:
         return _streamed(reply, reply.body)
     return _whole(reply, call)
+
+
+def whole_seconds(reply: Reply) -> float:
+    """When a message that is not streamed, and ends whole, is there: seconds since the request."""
+    return reply.seconds + (_writing(reply, reply.body.usage) if isinstance(reply.body, Message) else 0.0)
 
 
 def first_difference(a: Performance, b: Performance) -> int | None:

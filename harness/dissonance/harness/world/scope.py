@@ -132,8 +132,10 @@ def _end_tasks(loop: VirtualLoop) -> None:
     with contextlib.suppress(RunStopped), loop.world.cleaning_up():
         if tasks:
             loop.run_until_complete(asyncio.wait(tasks))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
+        if loop._asyncgens:  # type: ignore[attr-defined]
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        if loop._default_executor is not None:  # type: ignore[attr-defined]
+            loop.run_until_complete(loop.shutdown_default_executor())
     for task in tasks:
         if task.done() and not task.cancelled():
             task.exception()  # seen: asyncio need not complain of it

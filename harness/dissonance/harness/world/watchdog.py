@@ -1,13 +1,15 @@
 """Looks at a world from outside, in real time: what runs too long, and what blocks where the clock can't see it.
 
-One raw thread a world, which ends with it. It looks at the running strand while it holds the
-world's guard, so that no strand enters, leaves or ends meanwhile.
+One raw thread for all worlds of a process, which come one after the other: it costs more to start one than to
+make a run, so it ends only when there has been no world for a while. It looks at the running strand while it
+holds the world's guard, so that no strand enters, leaves or ends meanwhile.
 """
 
 from __future__ import annotations
 
 import _thread
 import ctypes
+import os
 import signal
 import threading
 import time
@@ -23,6 +25,7 @@ __all__ = ["OutOfRealTime", "Watchdog"]
 
 _INTERVAL = 0.05
 _RAISE_EVERY = 20  # looks: a second for a strand to unwind before it is told again
+_IDLE_LOOKS = 20
 _IDLE_SHARE = 0.05  # of the processor, below which a strand counts as blocked
 
 _monotonic = time.monotonic
@@ -51,8 +54,6 @@ class Watchdog:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._stop = _allocate_lock()
-        self._ended = _allocate_lock()
         self._looks = 0
         self._switches = self._breaths = -1  # two numbers: a tuple could start the collector in this thread
         self._since = self._cpu = 0.0
@@ -64,25 +65,19 @@ class Watchdog:
 
     def start(self) -> None:
         """Begin to watch."""
-        self._stop.acquire()
-        self._ended.acquire()
-        _start(self._run, ())
+        _thread_of_all.watch(self)
 
     def stop(self) -> None:
         """Watch no more; tell who was given up once more, and take back what has not been raised in the calling strand."""
-        self._stop.release()
-        self._ended.acquire()
+        _thread_of_all.watch(None)
         self._raise(None)
         if self._raised_in_main:
             _take_back(self._world.main)
 
-    def _run(self) -> None:
-        try:
-            while not self._stop.acquire(timeout=_INTERVAL):
-                with self._world.guard:
-                    self._look()
-        finally:
-            self._ended.release()
+    def look(self) -> None:
+        """Look once; in the watching thread."""
+        with self._world.guard:
+            self._look()
 
     def _look(self) -> None:
         world, running = self._world, self._world.running
@@ -145,6 +140,46 @@ class Watchdog:
         """Politely at first, so that its ``finally`` blocks can do their work."""
         _raise_in(strand, OutOfPatience if strand.ident in self._told else OutOfRealTime)
         self._told.add(strand.ident)
+
+
+class _Thread:
+    """The thread: at most one, started when there is something to watch."""
+
+    def __init__(self) -> None:
+        self._turn = _allocate_lock()  # held while it looks, so that none is being watched who has stopped
+        self._tick = _allocate_lock()
+        self._tick.acquire()  # for ever: to wait for it is to sleep, on a lock that no world replaces
+        self._watched: Watchdog | None = None
+        self._running = False
+
+    def watch(self, watchdog: Watchdog | None) -> None:
+        with self._turn:
+            self._watched = watchdog
+            if watchdog is not None and not self._running:
+                self._running = True
+                _start(self._run, ())
+
+    def _run(self) -> None:
+        idle = 0
+        while True:
+            self._tick.acquire(timeout=_INTERVAL)
+            with self._turn:
+                idle = 0 if self._watched is not None else idle + 1
+                if idle > _IDLE_LOOKS:
+                    self._running = False
+                    return
+                if self._watched is not None:
+                    self._watched.look()
+
+
+def _begin_anew() -> None:
+    global _thread_of_all
+    _thread_of_all = _Thread()
+
+
+_thread_of_all = _Thread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)  # a child has none of its parent's threads
 
 
 def _takes_interrupts(main: Strand) -> bool:
