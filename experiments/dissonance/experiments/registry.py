@@ -23,6 +23,7 @@ NAMES = (
     "false_acceptance",
     "groupthink",
     "silent_escalation",
+    "decision_framework",
 )
 """Modules of this package that hold an ``EXPERIMENT``, in the order of the report."""
 
