@@ -1,4 +1,5 @@
 # `make run` does the main job, `make test` passes the tests; each makes the environment first.
+# `make run SIZE=` and `make run SIZE=--full` make more runs, and narrower intervals.
 # With PYTHON=some/bin/python both use what is installed there, and install nothing.
 
 VENV := .venv
@@ -6,6 +7,7 @@ PYTHON := $(VENV)/bin/python
 PYTEST = $(PYTHON) -m pytest
 BIN = $(dir $(PYTHON))
 OUT := dissonance-report
+SIZE := --quick
 
 # Of the interpreters on this machine, the first that is new enough.
 BASE_PYTHON = $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
@@ -23,7 +25,7 @@ endif
 .DEFAULT_GOAL := run
 
 run: $(READY)
-	@$(BIN)dissonance run --out "$(OUT)" $(REPORTED)
+	@$(BIN)dissonance run $(SIZE) --out "$(OUT)" $(REPORTED)
 	@echo "Open the report: $(abspath $(OUT))/index.html"
 
 test: $(READY)

@@ -18,7 +18,7 @@ EXPORTS = {
         NeverAnswers Overconfident Overflow Overloaded Paraphrase PingPong Possible Range RateLimit Reenter
         Refusal RejectWork RepeatToolCall RestartWhilePaused Rule SCHEMA SeedClaim Slot SlowBranch SlowReply
         Space StaleToolResult Stall StreamError ToolError ToolTimeout TruncatedToolJson When Worst
-        WrongToolResult as_plan as_python brownout fault_types find_minimal flap flip_test possible repertoire
+        WrongToolResult as_plan as_python brownout control_arm fault_types find_minimal flap flip_test possible repertoire
         sample sentence single_faults slots_of standard_battery storm swizzle
     """,
     "dissonance.harness": """

@@ -10,6 +10,7 @@ from __future__ import annotations
 from .at import At
 from .battery import BatteryPlan, standard_battery
 from .context import InflateState
+from .control import control_arm
 from .describe import as_python, sentence
 from .fault import Family, Fault, fault_types
 from .hallucination import Contradict, CorruptNumber, DropCitation, FabricateCitation, SeedClaim
@@ -101,6 +102,7 @@ __all__ = [
     "as_plan",
     "as_python",
     "brownout",
+    "control_arm",
     "fault_types",
     "find_minimal",
     "flap",
