@@ -9,17 +9,19 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from . import calls, server, startup, tokens, worlds
+from . import calls, server, startup, sweeps, tokens, worlds
 from .rows import Row
 
 
 def measured(rounds: int) -> Iterator[Row]:
-    for each in (calls, tokens, worlds, startup, server):
+    for each in (calls, sweeps, tokens, worlds, startup, server):
         yield from each.rows(rounds)
 
 
 def main() -> int:
-    parser = ArgumentParser(prog="python -m benchmarks", description="What the harness costs, in CPU time.")
+    parser = ArgumentParser(
+        prog="python -m benchmarks", description="What the harness costs, in CPU time where no other is said."
+    )
     parser.add_argument("--assert", dest="strict", action="store_true", help="exit with 1 where a target is missed")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of each side (default: %(default)s)")
     given = parser.parse_args()

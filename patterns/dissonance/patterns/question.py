@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from .agent import Agent
 
 __all__ = ["SCOPES", "Halted", "Question", "Scope", "admitted", "settle"]
+
+
+@lru_cache(maxsize=128)
+def _schema_of(kind: type[BaseModel]) -> dict[str, Any]:
+    """Made once: it costs more than all else of a question."""
+    return transform_schema(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class Question:
         if self.agent.effort is not None:
             config["effort"] = self.agent.effort
         if self.schema is not None:
-            config["format"] = {"type": "json_schema", "schema": transform_schema(self.schema)}
+            config["format"] = {"type": "json_schema", "schema": _schema_of(self.schema)}
         return {
             "model": self.agent.model,
             "system": self.agent.system,
