@@ -15,7 +15,7 @@ from dissonance.reports import write_report
 
 pytestmark = pytest.mark.xdist_group("loop_termination")  # one worker makes what these tests share
 
-SMALL = Settings(seeds=2, minutes=15, samples=20, retries=((0.3, 3), (0.9, 20)), trees=((2, 2), (1.5, 3)))
+SMALL = Settings(seeds=2, minutes=8, steps=8, samples=20, retries=((0.3, 3), (0.9, 20)), trees=((2, 2), (1.5, 3)))
 NAMES = [loop.name for loop in LOOPS]
 
 
@@ -37,7 +37,7 @@ def test_every_plan_takes_effect(result: Termination) -> None:
 def test_without_a_control_nothing_stops(result: Termination) -> None:
     assert ended(result, NONE) == dict.fromkeys(NAMES, False)
     assert set(result.faulty(NONE)["outcome"]) == {"stopped_by_harness"}
-    assert result.faulty(NONE)["seconds"].between(15 * 60 - 60, 15 * 60 + 60).all()
+    assert result.faulty(NONE)["seconds"].between(8 * 60 - 60, 8 * 60 + 60).all()
 
 
 def test_a_step_budget_stops_every_loop_at_exactly_its_last_step(result: Termination) -> None:
@@ -61,6 +61,12 @@ def test_a_cycle_detector_does_not_see_a_paraphrase_and_progress_does(result: Te
     assert set(result.faulty("monotonic progress", "Paraphrase")["stopped_by"]) == {"monotonic_progress"}
 
 
+def test_a_debate_in_other_words_fools_all_but_the_budget(result: Termination) -> None:
+    """Each paraphrase is a position that nobody had before, which passes for progress."""
+    stopped = {control: ended(result, control)["Paraphrase in a debate"] for control in CONTROLS}
+    assert [control for control, held in stopped.items() if held] == ["step budget", ALL]
+
+
 def test_all_three_stop_every_loop_no_later_than_each_alone(result: Termination) -> None:
     assert ended(result, ALL) == dict.fromkeys(NAMES, True)
     for name in NAMES:
@@ -81,7 +87,7 @@ def test_simulated_figures_agree_with_their_closed_forms(result: Termination) ->
 
 
 def test_equal_parameters_give_equal_results() -> None:
-    tiny = Settings(seeds=1, minutes=2, samples=10, retries=((0.5, 4),), trees=())
+    tiny = Settings(seeds=1, minutes=1, steps=4, samples=10, retries=((0.5, 4),), trees=())
     first, second = EXPERIMENT.run(tiny), EXPERIMENT.run(tiny)
     pd.testing.assert_frame_equal(first.table, second.table)
     assert first.held == second.held
@@ -90,7 +96,7 @@ def test_equal_parameters_give_equal_results() -> None:
 
 def test_progress_counts_every_run_once() -> None:
     ticks: list[tuple[int, int]] = []
-    tiny = Settings(seeds=1, minutes=1, samples=10, retries=(), trees=())
+    tiny = Settings(seeds=1, minutes=1, steps=4, samples=10, retries=(), trees=())
     EXPERIMENT.run(tiny, lambda done, total: ticks.append((done, total)))
     total = len(LOOPS) * len(CONTROLS) * 2 + 10
     assert ticks == [(done, total) for done in range(1, total + 1)]
@@ -107,9 +113,10 @@ def test_the_report_is_small_and_says_what_was_found(result: Termination, tmp_pa
     found = json.loads((tmp_path / "report.json").read_text())
     assert found["status"] == "pass"
     assert [
-        (finding["status"], finding["sentence"].partition(" stopped")[0]) for finding in found["findings"][1:3]
+        (finding["status"], finding["sentence"].partition(" stopped")[0]) for finding in found["findings"][1:4]
     ] == [
         ("fail", "A cycle detector alone"),
+        ("fail", "A progress check alone"),
         ("fail", "A budget that the agents keep themselves"),
     ]
     assert page.stat().st_size < 700_000

@@ -1,18 +1,20 @@
-"""Six workflows that loop for ever under one plan each, and the controls that may stop them.
+"""Workflows that loop for ever under one plan each, in all six patterns, and the controls that may stop them.
 
 The six causes are those of the 68 unbounded loops that IAL-Scan confirmed in 47 projects (arXiv
-2607.01641). Each workflow is a building block of ``dissonance.patterns`` as users would write it, and
-ends by itself in a few calls where no fault is injected.
+2607.01641). Each workflow is a pattern or a building block of ``dissonance.patterns`` as users would write it,
+and ends by itself in a few calls where no fault is injected. A pattern that has no loop of its own loops where
+its work does, so the guards are given to that work.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from anthropic import AsyncAnthropic
+from pydantic import BaseModel
 
 from dissonance.faults import (
     At,
@@ -31,19 +33,31 @@ from dissonance.patterns import (
     Agent,
     CycleDetector,
     Guard,
+    HumanAnswer,
+    HumanRequest,
+    InTransaction,
     Lead,
     MonotonicProgress,
     Pattern,
+    Piece,
+    Proposal,
     SelfReportedBudget,
+    Stage,
     StepBudget,
+    chain,
     contains,
+    debate,
     delegate,
+    fan_out,
     handoff,
+    human_gate,
+    solo,
     supervise,
     tool_loop,
 )
+from dissonance.patterns.store import Store
 
-__all__ = ["ALL", "CONTROLS", "LOOPS", "NONE", "SELF_REPORTED", "Loop", "client", "controls", "task_of"]
+__all__ = ["ALL", "CAUSES", "CONTROLS", "LOOPS", "NONE", "SELF_REPORTED", "Loop", "client", "controls", "task_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +120,57 @@ def _delegate(guards: Sequence[Guard]) -> Pattern[str]:
     return delegate(client(), Lead(_LEAD, (_CLERK,)), guards=guards)
 
 
+class _Notice(BaseModel):
+    task: str
+    facts: str = ""
+    notice: str = ""
+
+
+def _chain(guards: Sequence[Guard]) -> Pattern[_Notice]:
+    facts = Stage(
+        "facts", solo(client(), replace(_RESEARCHER, tools=(search, read_policy)), guards=guards), sees=["task"]
+    )
+    return chain(_Notice, [facts, Stage("notice", solo(client(), _WRITER), sees=["task", "facts"])])
+
+
+def _fan_out(guards: Sequence[Guard]) -> Pattern[dict[str, Any]]:
+    def split(task: str) -> list[Piece]:
+        return [Piece(name=name, task=f"{task} Write for the {name}.") for name in ("customer", "auditor")]
+
+    return fan_out(solo(client(), replace(_RESEARCHER, tools=(search,)), guards=guards), split=split)
+
+
+_PANEL = (
+    Agent("lawyer", "Say what the notice must name, as a lawyer would."),
+    Agent("clerk", "Say what the notice must name, as a clerk would."),
+)
+
+
+def _debate(guards: Sequence[Guard]) -> Pattern[Any]:
+    return debate(client(), _PANEL, rounds=_ROUNDS, guards=guards)
+
+
+_ROUNDS = 100_000
+"""A bound that is none."""
+
+
+class _Approving:
+    """A human who approves."""
+
+    async def ask(self, request: HumanRequest) -> HumanAnswer:
+        return HumanAnswer(decision="approve", by="reviewer")
+
+
+def _gate(guards: Sequence[Guard]) -> Pattern[Any]:
+    clerk = replace(_CLERK, instructions="Propose the refund. Look up what it needs.", tools=(search,))
+    return human_gate(
+        solo(client(), clerk, Proposal[str], guards=guards),
+        InTransaction(lambda connection, action: {"sent": True}),
+        store=Store("sqlite://"),
+        human=_Approving(),
+    )
+
+
 LOOPS = (
     Loop(
         name="RejectWork",
@@ -149,7 +214,38 @@ LOOPS = (
         build=_delegate,
         plan=FaultPlan(rules=(Rule(at=At(agent="lead"), fault=DelegateAgain()),)),
     ),
+    Loop(
+        name="RepeatToolCall in a chain",
+        cause="tool iteration inside a stage, which the chain does not see",
+        workflow="chain: a researcher with two tools, a writer",
+        build=_chain,
+        plan=FaultPlan(rules=(Rule(at=At(agent="researcher"), fault=RepeatToolCall()),)),
+    ),
+    Loop(
+        name="RepeatToolCall in a branch",
+        cause="tool iteration in one branch, for which the reducer waits",
+        workflow="fan_out: two researchers with a tool",
+        build=_fan_out,
+        plan=FaultPlan(rules=(Rule(at=At(agent="researcher", text="for the auditor"), fault=RepeatToolCall()),)),
+    ),
+    Loop(
+        name="Paraphrase in a debate",
+        cause="chat without a turn bound: positions change in words alone, and never agree",
+        workflow="debate: a lawyer and a clerk",
+        build=_debate,
+        plan=FaultPlan(rules=(Rule(at=At(agent="lawyer"), fault=Paraphrase()),)),
+    ),
+    Loop(
+        name="RepeatToolCall at a gate",
+        cause="tool iteration before an action is proposed, so that no human is ever asked",
+        workflow="human_gate: a clerk with a tool, and a human who approves",
+        build=_gate,
+        plan=FaultPlan(rules=(Rule(at=At(agent="clerk"), fault=RepeatToolCall()),)),
+    ),
 )
+
+CAUSES = LOOPS[:6]
+"""One loop for each cause, in a pattern or building block whose own loop it is; the others are in the patterns that have none."""
 
 # --- the controls -----------------------------------------------------------------------------
 

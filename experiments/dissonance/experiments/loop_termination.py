@@ -1,6 +1,6 @@
 """Which control stops which loop, after how many calls, tokens, virtual seconds and dollars?
 
-Six workflows, each driven into an endless loop by one plan of faults, under each control: none, a step
+Workflows in all six patterns, each driven into an endless loop by one plan of faults, under each control: none, a step
 budget that the orchestrator counts, a cycle detector, monotonic progress, all three, and a budget that
 the agents are merely told to keep. Each runs under several seeds, with and without the fault: the
 fault-free runs show whether a control stops honest work.
@@ -40,7 +40,7 @@ from ._loop_page import (
     curves,
     honest,
     loop_matrix,
-    six_loops,
+    loops_table,
     trusted,
     unguarded,
     worst_loop,
@@ -57,17 +57,17 @@ __all__ = ["EXPERIMENT", "LoopTermination", "Settings", "Termination"]
 
 
 class LoopTermination(Experiment[Settings, Termination]):
-    """Six loops, six controls, several seeds; then loops by chance against their closed forms."""
+    """Ten loops, six controls, several seeds; then loops by chance against their closed forms."""
 
     name: ClassVar[str] = "loop_termination"
     question: ClassVar[str] = (
-        "Which control stops which of six endless loops, after how many calls, tokens, seconds and dollars?"
+        "Which control stops which endless loop in the six patterns, after how many calls, tokens, seconds and dollars?"
     )
 
     def preset(self, size: Size) -> Settings:
-        """``quick``: 2 seeds and 30 samples; ``full``: 20 seeds, 1,000 samples and deeper trees."""
+        """``quick``: 1 seed and 30 samples; ``full``: 20 seeds, 1,000 samples and deeper trees."""
         if size == "quick":
-            return Settings(seeds=2, samples=30, trees=((2, 3), (1.5, 4)))
+            return Settings(seeds=1, samples=30, trees=((2, 3), (1.5, 4)))
         if size == "full":
             return Settings(seeds=20, samples=1000, trees=((2, 6), (1.5, 8), (0.8, 10)))
         return Settings()
@@ -106,7 +106,7 @@ class LoopTermination(Experiment[Settings, Termination]):
             ),
             blocks=[
                 loop_matrix(result),
-                six_loops(),
+                loops_table(),
                 curves(result),
                 Note(heading="Every arm", text=EVERY_ARM),
                 arm_table(result),
