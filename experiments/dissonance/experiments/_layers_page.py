@@ -131,7 +131,7 @@ def checked(result: Hierarchies) -> Finding:
 
 _FACES = (
     ("bar", "////"),
-    ("good-tint", "...."),
+    ("good-tint", "++"),
     ("bad-tint", "\\\\\\\\"),
     ("unknown-tint", "xxxx"),
     ("bar", "||||"),

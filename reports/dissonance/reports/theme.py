@@ -198,12 +198,13 @@ def to_svg(figure: Figure, name: str, alt: str, titles: Mapping[str, str] | None
     for pattern, replacement in _SHORTER:
         text = pattern.sub(replacement, text)
     text = re.sub(r'="[^"]*"', _shorter_attribute, text)
+    text = _INVISIBLE.sub("", text)
     text = _without_bare_groups(text)
     for gid, title in (titles or {}).items():
         text = text.replace(f'<g id="{gid}">', f"<g><title>{escape(title)}</title>", 1)
     prefix = f"s{crc32(name.encode()):08x}"
-    text = re.sub(r'\bid="', f'id="{prefix}-', text)
-    text = re.sub(r'(url\(#|href="#)', rf"\1{prefix}-", text)
+    places = {id: f"{prefix}-{place}" for place, id in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', text)))}
+    text = re.sub(r'(\bid="|url\(#|href="#)([^")]+)', lambda match: match[1] + places[match[2]], text)
     return text.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
 
 
@@ -216,6 +217,8 @@ _SHORTER: Final = (
     (re.compile(r"(?<=>)\s*\n\s*(?=<)"), ""),
     (re.compile(r"\s*\n\s*"), "\n"),
 )
+_INVISIBLE: Final = re.compile(r'<path d="[^"]*" style="fill:none"/>|<defs></defs>')
+_RECTANGLE: Final = re.compile(r"M(\S+) ([^L]+)L([^ ]+) \2L\3 ([^L]+)L\1 \4(?:L\1 \2)?z")
 _SET_BY_CSS: Final = re.compile(r"(?:font-family: 'DejaVu Sans'|stroke-linejoin: miter)(?:; )?")
 
 
@@ -224,7 +227,9 @@ def _shorter_attribute(match: re.Match[str]) -> str:
     text = re.sub(r"#[0-9a-f]{6}\b", _as_variable, match.group())
     text = re.sub(r"(\d+\.\d\d)\d+", r"\1", text)
     text = _SET_BY_CSS.sub("", text).replace("; ", ";").replace(": ", ":")
-    return re.sub(r"\s*([MLCQHVzZ])\s*", r"\1", text) if text.startswith('="M') else text
+    if not text.startswith('="M'):
+        return text
+    return _RECTANGLE.sub(r"M\1 \2H\3V\4H\1z", re.sub(r"\s*([MLCQHVzZ])\s*", r"\1", text))
 
 
 def _without_bare_groups(text: str) -> str:
