@@ -5,6 +5,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PYTEST = $(PYTHON) -m pytest
+FRAMEWORKS_PYTEST = $(or $(FRAMEWORKS_PYTHON),$(PYTHON)) -m pytest
 BIN = $(dir $(PYTHON))
 OUT := dissonance-report
 SIZE := --quick
@@ -19,9 +20,11 @@ REPORTED = || { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 3 ] || exit $$code; }
 
 ifeq ($(origin PYTHON),file)
 READY := $(VENV)/.installed
+FRAMEWORKS := .venv-frameworks/.installed
+FRAMEWORKS_PYTHON := .venv-frameworks/bin/python
 endif
 
-.PHONY: run test lint bench sample
+.PHONY: run test test-frameworks lint bench sample
 .DEFAULT_GOAL := run
 
 run: $(READY)
@@ -31,6 +34,10 @@ run: $(READY)
 test: $(READY)
 	$(PYTEST) tests --numprocesses auto --dist loadgroup
 	$(PYTEST) --doctest-modules --pyargs dissonance
+
+# LangGraph, CrewAI and AutoGen take a gigabyte: they have an environment of their own.
+test-frameworks: $(FRAMEWORKS)
+	$(FRAMEWORKS_PYTEST) tests/frameworks
 
 lint: $(READY)
 	$(BIN)ruff check .
@@ -58,5 +65,18 @@ else
 	@$(BASE_PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	@$(VENV)/bin/python -m pip install --quiet --editable . --group dev
+endif
+	@touch $@
+
+.venv-frameworks/.installed: pyproject.toml
+	@echo "Installing the frameworks into .venv-frameworks, once: some minutes."
+ifeq ($(UV),uv)
+	@uv venv --quiet --allow-existing .venv-frameworks
+	@uv pip install --quiet --compile-bytecode --python .venv-frameworks/bin/python --editable '.[frameworks]' --group dev
+else
+	@test -n "$(BASE_PYTHON)" || { echo "error: Python 3.11 or newer is needed, and none is on the PATH" >&2; exit 1; }
+	@$(BASE_PYTHON) -m venv .venv-frameworks
+	@.venv-frameworks/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	@.venv-frameworks/bin/python -m pip install --quiet --compile --editable '.[frameworks]' --group dev
 endif
 	@touch $@

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from dissonance.harness.errors import BadInput
-from dissonance.harness.runtimes import adapted
+from dissonance.harness.runtimes import adapted, stay_at_home
 from dissonance.harness.workflow import Restartable, check_workflow, name_of
 
 __all__ = ["Target", "load_target", "near", "read_target"]
@@ -63,6 +63,7 @@ def load_target(target: Target) -> Callable[..., Any]:
 
     :raises BadInput: there is none, its import raises, or it cannot be called with a task.
     """
+    stay_at_home()
     module = _import_file(target) if target.is_file else _import_module(target)
     found = _attribute(target, module)
     try:

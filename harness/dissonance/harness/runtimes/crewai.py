@@ -2,11 +2,13 @@
 
 An agent is a role. CrewAI's event bus keeps a pool and a loop in a thread of its own from one run to the next; inside
 a run it gets new ones, which live in virtual time and end with the run. Its telemetry stays off, and what it stores
-for later runs goes into a folder that is removed.
+for later runs goes into a folder that is removed. A flow gets no memory that it has not asked for: CrewAI's default one
+is a database with a thread that outlives the run.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import tempfile
@@ -21,19 +23,12 @@ from crewai.flow.flow import Flow
 from crewai.tools.base_tool import BaseTool, Tool
 from crewai.tools.structured_tool import CrewStructuredTool
 
+from dissonance.harness.errors import RunStopped
+
 from .runtime import Inside, named, speaker, spoken_for
 from .tasks import as_mapping, one_of
 
 __all__ = ["CrewAI"]
-
-_QUIET = {
-    "CREWAI_DISABLE_TELEMETRY": "true",
-    "CREWAI_DISABLE_TRACKING": "true",
-    "CREWAI_TRACING_ENABLED": "false",
-    "CREWAI_DISABLE_VERSION_CHECK": "true",
-    "CREWAI_TESTING": "true",  # else it may ask at the terminal whether to share traces
-    "OTEL_SDK_DISABLED": "true",
-}
 
 
 class CrewAI:
@@ -43,8 +38,9 @@ class CrewAI:
 
     def install(self, inside: Inside) -> None:
         patches = inside.patches
-        inside.stack.enter_context(_quiet())
+        inside.stack.enter_context(_storage())
         _renew_bus(inside)
+        patches.set(Flow, "_skip_auto_memory", True)
         for owner, method in (
             (BaseTool, "run"),
             (BaseTool, "arun"),
@@ -161,20 +157,21 @@ def _subclasses(kind: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """No telemetry, no traces, no storage that outlives the run."""
+def _storage() -> Iterator[None]:
+    """No storage that outlives the run."""
+    former = os.environ.get(_FOLDER)
     with tempfile.TemporaryDirectory(prefix="dissonance-crewai-") as folder:
-        lent = {**_QUIET, "CREWAI_STORAGE_DIR": folder}
-        former = {name: os.environ.get(name) for name in lent}
-        os.environ.update(lent)
+        os.environ[_FOLDER] = folder
         try:
             yield
         finally:
-            for name, value in former.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+            if former is None:
+                del os.environ[_FOLDER]
+            else:
+                os.environ[_FOLDER] = former
+
+
+_FOLDER = "CREWAI_STORAGE_DIR"
 
 
 def _renew_bus(inside: Inside) -> None:
@@ -196,5 +193,10 @@ def _renew_bus(inside: Inside) -> None:
 
 
 def _end_bus(bus: Any) -> None:
-    if bus._loop is not None and not bus._loop.is_running():
+    if bus._loop is None:
+        return
+    with contextlib.suppress(RunStopped):  # a run that was stopped waits for nobody any more
+        bus._loop.call_soon_threadsafe(bus._loop.stop)
+        bus._loop_thread.join()
+    if not bus._loop.is_running():
         bus._loop.close()

@@ -19,7 +19,6 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import StateGraph
-from langgraph.prebuilt import ToolNode
 from langgraph.pregel import Pregel
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
@@ -176,6 +175,7 @@ def _parts(graph: Any) -> Iterator[Any]:
 
 
 def _is_sync(bound: Any) -> bool:
-    if isinstance(bound, ToolNode):
-        return all(getattr(tool, "func", tool) is not None for tool in bound.tools_by_name.values())
+    tools = getattr(bound, "tools_by_name", None)  # a ToolNode
+    if tools is not None:
+        return all(getattr(tool, "func", tool) is not None for tool in tools.values())
     return getattr(bound, "func", bound) is not None

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 from typing import Any
 
 from dissonance.harness.agents import runtime_agent
 from dissonance.harness.errors import BadInput
-from dissonance.harness.world import Patches
+from dissonance.harness.world import Patches, current_world
 
 from .runtime import Inside, Runtime
 from .sampling import install_sampling
 from .tools import ToolHook
 
-__all__ = ["adapted", "install_runtimes", "runtimes"]
+__all__ = ["adapted", "install_runtimes", "runtimes", "stay_at_home"]
 
 _RUNTIMES = {
-    "langgraph": ("langgraph.pregel", "LangGraph"),
+    "langgraph": ("langgraph.graph", "LangGraph"),
     "crewai": ("crewai", "CrewAI"),
     "autogen": ("autogen_agentchat.teams", "AutoGen"),
     "claude_tools": ("anthropic.lib.tools._beta_runner", "ClaudeTools"),
 }
 """By their module here: the module whose presence says that the framework is loaded, and the runtime's class."""
 
+_SIGNS = frozenset(sign for sign, _ in _RUNTIMES.values())
 _made: dict[str, Runtime] = {}
 
 
@@ -57,16 +62,89 @@ def adapted(target: Any) -> Callable[..., Any] | None:
 
 
 def install_runtimes(patches: Patches, stack: ExitStack, tools: ToolHook) -> None:
-    """Make every loaded framework observable until ``patches`` are undone."""
+    """Make every framework observable until ``patches`` are undone: at once, or as soon as the run has loaded it."""
     install_sampling(patches)
-    speakers = []
-    for runtime in runtimes():
-        runtime.install(Inside(patches, tools, stack))
-        speakers.append(runtime.speaker)
-    runtime_agent.extend(speakers)
-    stack.callback(_forget, speakers)
+    stack.enter_context(_at_home())
+    installed = _Installed(Inside(patches, tools, stack))
+    stack.callback(installed.forget)
+    installed.look()
+    finder = _Watch(installed.look)
+    sys.meta_path.insert(0, finder)
+    stack.callback(sys.meta_path.remove, finder)
 
 
-def _forget(speakers: list[Callable[[], str | None]]) -> None:
-    for ask in speakers:
-        runtime_agent.remove(ask)
+class _Installed:
+    """The runtimes that are installed in one run."""
+
+    def __init__(self, inside: Inside) -> None:
+        self._inside = inside
+        self._speakers: dict[str, Callable[[], str | None]] = {}
+
+    def look(self) -> None:
+        """Install those that are not yet."""
+        for runtime in runtimes():
+            if runtime.name not in self._speakers:
+                self._speakers[runtime.name] = runtime.speaker
+                runtime_agent.append(runtime.speaker)
+                runtime.install(self._inside)
+
+    def forget(self) -> None:
+        for ask in self._speakers.values():
+            runtime_agent.remove(ask)
+
+
+class _Watch(MetaPathFinder):
+    """Notices that code in the run has loaded a framework."""
+
+    def __init__(self, arrived: Callable[[], None]) -> None:
+        self._arrived = arrived
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name not in _SIGNS or current_world() is None:
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            self._tell_after(spec.loader)
+        return spec
+
+    def _tell_after(self, loader: Any) -> None:
+        execute = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            del loader.exec_module
+            execute(module)
+            self._arrived()
+
+        loader.exec_module = exec_module
+
+
+# --- telemetry --------------------------------------------------------------------------------
+
+_QUIET = {
+    "CREWAI_DISABLE_TELEMETRY": "true",
+    "CREWAI_DISABLE_TRACKING": "true",
+    "CREWAI_DISABLE_VERSION_CHECK": "true",
+    "CREWAI_TESTING": "true",  # else it may ask at the terminal whether to share traces
+    "CREWAI_TRACING_ENABLED": "false",
+    "LANGSMITH_TRACING": "false",
+    "OTEL_SDK_DISABLED": "true",
+}
+
+
+def stay_at_home() -> None:
+    """Keep the telemetry of frameworks that this process has not loaded yet at home, for good."""
+    os.environ.update(_QUIET)
+
+
+@contextmanager
+def _at_home() -> Iterator[None]:
+    former = {name: os.environ.get(name) for name in _QUIET}
+    os.environ.update(_QUIET)
+    try:
+        yield
+    finally:
+        for name, value in former.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
