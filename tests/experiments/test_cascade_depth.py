@@ -99,7 +99,7 @@ def test_the_kept_run_fails_the_check_of_cascades(result: Cascades) -> None:
 def test_the_section_can_be_written(result: Cascades, tmp_path: Path) -> None:
     write_report(report_of([(EXPERIMENT, SMALL, result)]), tmp_path)
     names = {path.stem for path in tmp_path.glob("figures/*.png")}
-    assert names == {"cascade-matrix", "deepest-cascade", "delivered-by-control", "elaboration", "taint-by-hop"}
+    assert names == {"cascade-matrix", "delivered-by-control", "elaboration", "taint-by-hop"}
     table = pd.read_csv(tmp_path / "tables" / "cascades.csv")
     assert len(table) == len(result.table) == 2 * (9 * len(CONTROLS) + 1)
     assert set(table["pattern"]) == set(PATTERNS)

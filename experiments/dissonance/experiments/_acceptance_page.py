@@ -47,7 +47,7 @@ def found(result: Acceptance, gate: str) -> Finding:
         told += f": it accepted {share(hits, n)} wrong attempts"
     told += f"; without a gate {percent(result.wrong(NO_GATE))} were"
     if status == "unknown":
-        told += f"; whether that is within the {allowed:.0%} allowed can't be told from so few runs"
+        told += f"; whether that is within the {100 * allowed:.0f} % allowed can't be told from so few runs"
     return Finding(status=status, sentence=f"{told}.", tier=result.tier)
 
 
@@ -105,10 +105,10 @@ def _gates(result: Acceptance) -> Picture:
         measure="wrong work among what was delivered",
         bound=result.settings.allowed,
         caption=(
-            f"What each gate lets through where {right:.0%} of the attempts are right (n {result.settings.seeds} tasks a "
+            f"What each gate lets through where {100 * right:.0f} % of the attempts are right (n {result.settings.seeds} tasks a "
             f"gate, at most {result.settings.attempts} attempts). The judge's rates, TPR {result.settings.tpr:g} and TNR "
             f"{result.settings.tnr:g}, are those measured of 14 model judges on 366 programs (arXiv 2510.11822: above .96, "
-            f"below .25). The register knows {result.settings.coverage:.0%} of the claims."
+            f"below .25). The register knows {100 * result.settings.coverage:.0f} % of the claims."
         ),
     )
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pandas as pd
 from pydantic import Field
 
-from dissonance.harness.checks.taint import Cascade
 from dissonance.harness.checks.verdict import Tier
 from dissonance.reports import Interval, wilson
 
@@ -44,13 +43,12 @@ class Settings(Params):
 @dataclass(frozen=True, kw_only=True)
 class Cascades(Result):
     """``taints``: by (correction, invention, planted), of each sample, whether each hop was tainted; ``trees``: tainted
-    agents; ``copies``: by elaboration, the claims after each hop; ``deepest``: the trace of the run that is kept."""
+    agents; ``copies``: by elaboration, the claims after each hop."""
 
     settings: Settings
     taints: Mapping[tuple[float, float, bool], Sequence[Sequence[bool]]]
     trees: Sequence[float]
     copies: Mapping[int, Sequence[float]]
-    deepest: Cascade | None
 
     @property
     def tier(self) -> Tier:

@@ -7,7 +7,6 @@ import pandas as pd
 
 from dissonance.harness.checks.verdict import Status
 from dissonance.reports import Cell, Finding, Interval, Note, Picture, Table, bootstrap_mean, matrix, wilson
-from dissonance.reports.cascade_graph import cascade_graph
 from dissonance.reports.page import Block
 from dissonance.reports.words import number
 
@@ -55,7 +54,7 @@ def reach(result: Cascades) -> Finding:
     sentence = (
         f"Without a control, false claims stood in what was delivered in {share(int(runs['delivered'].sum()), len(runs))} "
         f"runs; they went up to {int(deepest['depth'])} agents deep ({deepest['pattern']}), and each infected reply "
-        f"infected {number(secondary.estimate)} others where anybody read it (R0, n {secondary.n})."
+        f"infected {number(secondary.estimate)} more where anybody read it (R0, n {secondary.n})."
     )
     return Finding(status=_status(result, NONE), sentence=sentence, tier=result.tier)
 
@@ -102,17 +101,9 @@ def answer(result: Cascades) -> str:
 
 def blocks(result: Cascades) -> list[Block]:
     """The section's contents."""
-    found: list[Block] = [_matrix(result), _twins(result)]
-    if result.deepest is not None:
-        found.append(
-            cascade_graph(
-                result.deepest,
-                name="deepest-cascade",
-                caption="Who told whom in the deepest cascade without a control: a column for each depth, an arrow for who read it from whom.",
-            )
-        )
     return [
-        *found,
+        _matrix(result),
+        _twins(result),
         Note(text=_LINES, heading="A line of agents that correct"),
         _taint(result),
         _elaboration(result),

@@ -89,7 +89,7 @@ def _once(axes: Axes, label: str) -> str | None:
 
 def _bound(axes: Axes, bound: float | None) -> None:
     if bound is not None:
-        axes.axvline(bound, color=LIGHT["fault"], linewidth=1.2, linestyle="--", label=f"allowed: {bound:.0%}")
+        axes.axvline(bound, color=LIGHT["fault"], linewidth=1.2, linestyle="--", label=f"allowed: {100 * bound:.0f} %")
 
 
 def curves(

@@ -45,7 +45,7 @@ def found(result: Escalation, source: Source, threshold: float, signals: bool) -
         f"no human was asked; one was asked about {percent(result.asked(source, threshold, signals))} of all"
     )
     if status == "unknown":
-        told += f"; whether at most {result.settings.allowed:.0%} are missed can't be told from so few"
+        told += f"; whether at most {100 * result.settings.allowed:.0f} % are missed can't be told from so few"
     return Finding(status=status, sentence=f"{told}.", tier=result.tier)
 
 

@@ -47,7 +47,7 @@ def found(result: Framework, pattern: str) -> Finding:
 
 
 def _amount(value: Interval) -> str:
-    return f"{value.estimate:.0%}" if value.percent else number(value.estimate)
+    return f"{100 * value.estimate:.0f} %" if value.percent else number(value.estimate)
 
 
 def composed(result: Framework) -> Finding:

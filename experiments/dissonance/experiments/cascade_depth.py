@@ -63,14 +63,12 @@ class CascadeDepth(Experiment[Settings, Cascades]):
             taints.setdefault((line.correction, line.invention, line.planted), []).append(holds)
         rest = rest[len(lines) :]
         copies = {one.more: found for one, found in zip(_elaborated(params), rest[len(trees) :], strict=True)}
-        deepest = max((trace for _, trace in rows if trace is not None), key=lambda trace: trace.depth, default=None)
         result = Cascades(
-            table=pd.DataFrame([row for row, _ in rows]),
+            table=pd.DataFrame(rows),
             settings=params,
             taints=taints,
             trees=[float(size) for size in rest[: len(trees)]],
             copies=copies,
-            deepest=deepest,
             sampled=len(measured) - len(arms),
         )
         return Cascades(**{**vars(result), "held": list(_held(result))})
@@ -84,7 +82,7 @@ class CascadeDepth(Experiment[Settings, Cascades]):
         ]
 
     def section(self, result: Cascades) -> Section:
-        """The matrix, both twins by control, the graph, taint by hop, elaboration, tables."""
+        """The matrix, both twins by control, taint by hop, elaboration, tables."""
         return Section(
             name="cascade-depth",
             title="Hallucination cascades",
@@ -146,11 +144,11 @@ class _Planted:
             **how,
         )
 
-    def __call__(self) -> tuple[_Row, Cascade | None]:
+    def __call__(self) -> _Row:
         made = self.played(store=None)
         claim, outcome = claim_of(self.seed), made.result
         trace = trace_cascade(made, claim)
-        row: _Row = {
+        return {
             "pattern": self.pattern,
             "hop": self.slot.hop,
             "agent": self.slot.agent,
@@ -170,8 +168,6 @@ class _Planted:
             "usd": made.usd,
             "tier": made.tier,
         }
-        shown = self.control == NONE and self.twin == "false" and self.seed == 0
-        return row, trace if shown else None
 
 
 def _measures(trace: Cascade | None) -> _Row:

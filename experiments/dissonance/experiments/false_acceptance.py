@@ -56,9 +56,9 @@ class FalseAcceptance(Experiment[Settings, Acceptance]):
     )
 
     def preset(self, size: Size) -> Settings:
-        """``quick``: 60 seeds; ``full``: 2,000."""
+        """``quick``: 50 seeds; ``full``: 2,000."""
         if size == "quick":
-            return Settings(seeds=60, others=(0.5, 0.9))
+            return Settings(seeds=50, others=(0.5,))
         if size == "full":
             return Settings(seeds=2000, others=(0.3, 0.5, 0.8, 0.9, 0.95))
         return Settings()
@@ -238,7 +238,7 @@ def _held(result: Acceptance) -> Iterator[Any]:
             arm = result.arm(gate, right)
             arm = arm[arm["delivered"]] if not arm.empty else arm
             if not arm.empty:
-                figure = f"wrong among delivered: {gate}, {right:.0%} right"
+                figure = f"wrong among delivered: {gate}, {100 * right:.0f} % right"
                 yield held_rate(figure, "Bayes", arm["wrong"].tolist(), result.posterior(gate, right))
     stack = result.arm("three judges")
     wrong_first = stack[~stack["first_right"]]

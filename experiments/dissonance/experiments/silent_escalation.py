@@ -41,9 +41,9 @@ class SilentEscalation(Experiment[Settings, Escalation]):
     question: ClassVar[str] = "Which wrong actions never reach a human?"
 
     def preset(self, size: Size) -> Settings:
-        """``quick``: 40 cases an arm; ``full``: 2,000."""
+        """``quick``: 40 cases an arm and two thresholds; ``full``: 2,000 and six."""
         if size == "quick":
-            return Settings(seeds=2)
+            return Settings(seeds=2, thresholds=(0.7,))
         if size == "full":
             return Settings(seeds=100, thresholds=(0.5, 0.7, 0.8, 0.85, 0.9, 0.95))
         return Settings()
