@@ -100,7 +100,8 @@ def _swept(
 
 
 def _tell(meter: Meter, progress: Progress) -> None:
-    meter.at(progress.done, progress.total, str(progress))
+    if progress.done >= min(10, progress.total):  # the first runs tell how long the workers took to start
+        meter.at(progress.done, progress.total, f"sweep, {progress}")
 
 
 def _kept(folder: Path) -> Wanted:
