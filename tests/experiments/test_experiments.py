@@ -42,6 +42,20 @@ def test_a_parameter_can_be_changed() -> None:
     assert find("loop_termination").params("quick", seeds=7, steps=None).seeds == 7
 
 
+def test_a_replay_line_says_the_size_and_what_differs_from_it() -> None:
+    one = find("hierarchy_overhead")
+    lines = [
+        one.replay(one.params("default")),
+        one.replay(one.params("quick", seeds=7)),
+        one.replay(one.params("default", shapes=[[8, 2]])),
+    ]
+    assert lines == [
+        "dissonance run hierarchy_overhead",
+        "dissonance run hierarchy_overhead --quick --seeds 7",
+        "dissonance run hierarchy_overhead --set 'shapes=[[8, 2]]'",
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "start"),
     [({"seeds": 0}, "loop_termination: seeds=0: "), ({"sedes": 3}, "loop_termination: sedes=3: ")],

@@ -258,7 +258,7 @@ def _draw_gantt(axes: Axes, spans: Sequence[Span], longest: float) -> None:
             axes.text(middle, lanes[span.branch], str(span.branch + 1), ha="center", va="center", fontsize=7.5)
     axes.set_yticks(range(max(lanes.values()) + 1), [f"slot {lane + 1}" for lane in range(max(lanes.values()) + 1)])
     axes.set_ylim(max(lanes.values()) + 0.5, -0.5)
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, longest / 60 * 1.02)
     axes.tick_params(axis="y", length=0)
 
 

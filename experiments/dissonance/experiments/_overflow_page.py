@@ -97,7 +97,7 @@ def ledger(result: Truncation) -> Finding:
     return Finding(
         status="pass" if missed.empty else "fail",
         sentence=(
-            f"With a token ledger {len(whole)} of {len(runs)} such runs answered with the system prompt and all that was pinned "
+            f"With a token ledger {len(whole)} of {len(runs)} runs over the window answered with the system prompt and all that was pinned "
             f"before the model, {len(runs) - len(whole) - len(missed)} were stopped by it and {len(missed)} lost what was pinned; "
             f"of all needles {percent(rest.estimate)} were left, since a summary loses what is not pinned."
         ),

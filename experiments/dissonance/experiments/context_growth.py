@@ -66,9 +66,9 @@ class ContextGrowth(Experiment[Settings, Growing]):
             question=self.question,
             verdict=Finding(
                 status="pass" if all(finding.status == "pass" for finding in needed) else "fail",
-                sentence=f"{bloated(result).sentence} {projection(result).sentence}",
+                sentence=f"{projection(result).sentence} {bloated(result).sentence}",
                 tier=tier_of(result.table),
-                replay=f"dissonance run context_growth --seeds {result.settings.seeds}",
+                replay=self.replay(result.settings),
             ),
             blocks=[
                 by_stage(result),

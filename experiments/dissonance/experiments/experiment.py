@@ -6,9 +6,11 @@ name, and ``script`` runs it from the command line.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import pandas as pd
@@ -89,6 +91,19 @@ class Experiment(ABC, Generic[P, R]):
     def downloads(self, result: R) -> Sequence[Download]:
         """Files that stand in the page, as plans to replay."""
         return ()
+
+    def replay(self, params: P) -> str:
+        """The command line that makes the same runs: the size that is nearest, and what differs from it."""
+        presets: dict[Size, P] = {size: self.preset(size) for size in ("default", "quick", "full")}
+        changed = {
+            size: {name: value for name, value in params if value != getattr(preset, name)}
+            for size, preset in presets.items()
+        }
+        nearest = min(changed, key=lambda size: len(changed[size].keys() - {"seeds"}))
+        line = f"dissonance run {self.name}{'' if nearest == 'default' else ' --' + nearest}"
+        for name, value in changed[nearest].items():
+            line += f" --seeds {value}" if name == "seeds" else f" --set {quote(f'{name}={json.dumps(value)}')}"
+        return line
 
     def params(self, size: Size = "default", **changes: Any) -> P:
         """The parameters of a size with some of them changed; None means unchanged.

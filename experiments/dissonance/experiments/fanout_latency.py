@@ -69,9 +69,9 @@ class FanOutLatency(Experiment[Settings, FanOuts]):
             question=self.question,
             verdict=Finding(
                 status="pass" if held else "fail",
-                sentence=f"{unguarded(result).sentence} {within(result).sentence}",
+                sentence=f"{within(result).sentence} {unguarded(result).sentence}",
                 tier=tier_of(result.table),
-                replay=f"dissonance run fanout_latency --seeds {result.settings.seeds}",
+                replay=self.replay(result.settings),
             ),
             blocks=[
                 widths(result),

@@ -71,9 +71,9 @@ class HierarchyOverhead(Experiment[Settings, Hierarchies]):
             question=self.question,
             verdict=Finding(
                 status="pass" if all(finding.status == "pass" for finding in needed) else "fail",
-                sentence=f"{flat(result).sentence} {lossy(result).sentence}",
+                sentence=f"{checked(result).sentence} {flat(result).sentence}",
                 tier=tier_of(result.table),
-                replay=f"dissonance run hierarchy_overhead --seeds {result.settings.seeds}",
+                replay=self.replay(result.settings),
             ),
             blocks=[
                 by_layer(result),

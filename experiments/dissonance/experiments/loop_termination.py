@@ -102,7 +102,7 @@ class LoopTermination(Experiment[Settings, Termination]):
                 status="pass" if all(finding.status == "pass" for finding in needed) else "fail",
                 sentence=answer(result),
                 tier=result.tier,
-                replay=f"dissonance run loop_termination --seeds {result.settings.seeds}",
+                replay=self.replay(result.settings),
             ),
             blocks=[
                 loop_matrix(result),

@@ -79,9 +79,9 @@ class TruncationLoss(Experiment[Settings, Truncation]):
             question=self.question,
             verdict=Finding(
                 status="pass" if all(finding.status == "pass" for finding in needed) else "fail",
-                sentence=f"{silent(result).sentence} {ledger(result).sentence}",
+                sentence=f"{ledger(result).sentence} {silent(result).sentence}",
                 tier=tier_of(result.table),
-                replay=f"dissonance run truncation --seeds {result.settings.seeds}",
+                replay=self.replay(result.settings),
             ),
             blocks=[
                 by_size(result),
