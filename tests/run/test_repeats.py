@@ -60,4 +60,4 @@ def test_nothing_is_left_of_a_thousand_runs(name: str) -> None:
     after = left()
     assert after[:2] == (threads, files)
     assert after[2] - objects < 100  # one object a run would be 990
-    assert after[3] - megabytes < 2
+    assert after[3] - megabytes < 5  # the allocator keeps some; a body kept for each run would be more
