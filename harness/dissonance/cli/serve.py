@@ -50,7 +50,7 @@ def serve_until_told(given: Service) -> int:
     names = named_checks(given.checks)
     server = _server(given)
     with _signals(server):
-        print(_opening(server), flush=True)
+        print(_opening(server, given), flush=True)
         _run(server, os.getppid())
     runs = server.end_all()
     if not runs:
@@ -104,8 +104,9 @@ def _spoke(run: Run) -> bool:
     return len(run.history) > 1
 
 
-def _opening(server: Server) -> str:
-    key = "simulated" if server.token is None else server.token
+def _opening(server: Server, given: Service) -> str:
+    """What there is to know; a token that was given is known already, and is not shown."""
+    key = "simulated" if server.token is None else "TOKEN" if given.token is not None else server.token
     lines = [
         f"The simulated Messages API is at {server.url} (Ctrl-C ends it, and judges its runs).",
         f"  export ANTHROPIC_BASE_URL={server.url} ANTHROPIC_API_KEY={key}",

@@ -21,6 +21,7 @@ from pydantic_core import from_json, to_json
 
 from .call import Endpoint, JsonObject, Usage, text_of
 from .errors import BadInput
+from .secrets import hidden
 
 __all__ = [
     "SCHEMA",
@@ -317,6 +318,7 @@ class Bodies:
 
     def put_json(self, data: bytes) -> str:
         """Keep a value that is JSON already, canonical or in some other fixed order."""
+        data = hidden.clean_bytes(data)
         key = content_hash(data)
         self.keep(key, data)
         return key

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from .call import Endpoint, Usage
 from .errors import BadInput, RunStopped
+from .secrets import hidden
 from .world import World, insist
 
 __all__ = ["DAY", "Limits", "Switch"]
@@ -78,7 +79,7 @@ class Switch:
 
     def stop(self, limit: str, reason: str) -> NoReturn:
         """Throw the switch."""
-        self.stopped = RunStopped(limit, reason)
+        self.stopped = RunStopped(limit, hidden.clean(reason))
         raise self.stopped
 
     def _refuse(self, reason: RunStopped) -> NoReturn:

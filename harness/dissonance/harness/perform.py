@@ -45,6 +45,7 @@ from .process import MOST_LIVES, Process, ProcessDied
 from .recorder import Recorder
 from .routes import routed
 from .runtimes import ToolHook, install_runtimes
+from .secrets import hidden
 from .store import RunFolder
 from .wire.hook import install_hook
 from .workflow import Restartable, Workflow
@@ -99,6 +100,7 @@ class Performed:
 
 def perform(order: Order, folder: RunFolder | None = None) -> Performed:
     """Run it. Raises what the caller's own model or interceptor raised, and KeyboardInterrupt, after recording all."""
+    hidden.add_environment()
     life = _Life(order, folder)
     started(order, life.recorder)
     with routed(), Workflow(order.workflow, _given(order, life.exchange), life.human) as workflow:
@@ -333,7 +335,7 @@ def _repr(value: Any) -> str:
 def _one_line(error: BaseException) -> str:
     said = getattr(error, "api_message", None)  # the SDK's errors show the whole body as a dictionary
     shown = f"{getattr(error, 'status_code', '')} {said}" if isinstance(said, str) else str(error)
-    text = " ".join(_ADDRESS.sub("", shown).split())
+    text = hidden.clean(" ".join(_ADDRESS.sub("", shown).split()))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

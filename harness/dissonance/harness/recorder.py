@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from .history import Bodies, Event, History, write_event
+from .secrets import hidden
 from .world import World
 
 __all__ = ["Recorder"]
@@ -38,7 +39,7 @@ class Recorder:
 
     def add(self, kind: Callable[..., Event], **fields: Any) -> Event:
         """Record an event of this kind, now."""
-        event = kind(id=len(self._events), at=self.world.now, **fields)
+        event = kind(id=len(self._events), at=self.world.now, **hidden.clean_json(fields))
         self.keep(event)
         return event
 

@@ -33,6 +33,7 @@ from respx.models import AllMockedAssertionError, CallList, PassThrough
 from respx.patterns import Pattern
 
 from .errors import BadInput
+from .secrets import without_secrets
 
 __all__ = [
     "Answer",
@@ -169,7 +170,7 @@ def answer(method: str, url: str, headers: Headers, body: bytes) -> Answer | Fai
     else:
         going.close()
     raise BadInput(
-        f"the route of {method} {url} waits in an async side effect, but a sync client called: "
+        f"the route of {method} {without_secrets(url)} waits in an async side effect, but a sync client called: "
         "give the route a plain function (time.sleep() takes virtual time, too)"
     )
 

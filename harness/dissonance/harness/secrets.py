@@ -2,7 +2,7 @@
 
 Two nets. By name: fields and headers that hold credentials are blanked before anything is kept (:func:`without_secrets`,
 :func:`is_secret_name`). By value: the credentials that this process has in its environment, and those that a request was
-sent with, are blanked wherever a workflow's own words repeat them (:class:`Hidden`).
+sent with, are blanked wherever a workflow's own words repeat them (:data:`hidden`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["BLANK", "Hidden", "hidden", "is_secret_name", "without_secrets"]
@@ -17,7 +18,8 @@ __all__ = ["BLANK", "Hidden", "hidden", "is_secret_name", "without_secrets"]
 BLANK = "[secret]"
 """What stands in the place of a secret."""
 
-_LEAST = 8  # characters: a shorter value would blank half of a text
+_BLANK = BLANK.encode()
+_LEAST = 12  # characters
 
 _is_secret = re.compile(
     r"(?:^|[_-])(?:authorization|api[_-]?key|apikey|auth[_-]?token|authorization[_-]?token|access[_-]?token|token|secret"
@@ -31,6 +33,7 @@ _in_query = re.compile(
 _ENVIRONMENT = re.compile(r"(?:^|_)(?:API_?KEY|AUTH_TOKEN|TOKEN|SECRET|SECRET_KEY|PASSWORD|ACCESS_KEY)$")
 
 
+@lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
     """Whether a field or a header of this name holds a credential.
 
@@ -67,20 +70,28 @@ def _clean_url(text: str) -> str:
 class Hidden:
     """The secrets that are known by their values.
 
-    >>> known = Hidden(["sk-ant-0123456789"])
-    >>> known.clean("failed with sk-ant-0123456789")
-    'failed with [secret]'
+    A value counts as one if it has 12 or more characters, letters and digits among them, and no white space: a word that
+    stands for a key in a test would otherwise be blanked in every text.
+
+    >>> known = Hidden(["sk-ant-0123456789", "simulated"])
+    >>> known.clean("failed with sk-ant-0123456789, as simulated")
+    'failed with [secret], as simulated'
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        self._values: dict[str, None] = {}
+        self._seen: set[str] = set()
+        self._values: list[tuple[str, bytes]] = []  # the longest first, as one may begin with another
         for value in values:
             self.add(value)
 
     def add(self, value: str) -> None:
-        """From now on, hide this value; one of fewer than 8 characters is none."""
-        if len(value) >= _LEAST:
-            self._values[value] = None
+        """From now on, hide this value, if it can be a secret."""
+        if value in self._seen:
+            return
+        self._seen.add(value)
+        if _looks_secret(value):
+            self._values.append((value, value.encode("utf-8", "replace")))
+            self._values.sort(key=lambda each: -len(each[0]))
 
     def add_environment(self) -> None:
         """Hide what the environment holds under a name that says so."""
@@ -88,40 +99,45 @@ class Hidden:
             if _ENVIRONMENT.search(name):
                 self.add(value)
 
-    def add_headers(self, headers: Mapping[str, str]) -> None:
-        """Hide the credentials that a request was sent with (names in lower case)."""
-        for name in _CREDENTIALS:
-            value = headers.get(name)
-            if value:
-                self.add(value.rpartition(" ")[2])
+    def add_header(self, value: str) -> None:
+        """Hide the credential of a header that a request was sent with."""
+        self.add(value.rpartition(" ")[2])
 
     def clean(self, text: str) -> str:
         """The text without them."""
-        for value in self._values:
+        for value, _ in self._values:
             if value in text:
                 text = text.replace(value, BLANK)
         return text
+
+    def clean_bytes(self, data: bytes) -> bytes:
+        """JSON text, as bytes, without them; the same object where it holds none."""
+        for _, value in self._values:
+            if value in data:
+                data = data.replace(value, _BLANK)
+        return data
 
     def clean_json(self, value: Any) -> Any:
         """JSON data without them; the same object where it holds none."""
         if isinstance(value, str):
             return self.clean(value)
         if isinstance(value, Mapping):
-            return {self.clean(str(name)): self.clean_json(item) for name, item in value.items()}
+            cleaned = {name: self.clean_json(item) for name, item in value.items()}
+            return value if all(cleaned[name] is value[name] for name in value) else cleaned
         if isinstance(value, list | tuple):
-            return [self.clean_json(item) for item in value]
+            items = [self.clean_json(item) for item in value]
+            return value if all(one is other for one, other in zip(items, value, strict=True)) else items
         return value
 
-    def clean_bytes(self, data: bytes) -> bytes:
-        """JSON text, as bytes, without them."""
-        for value in self._values:
-            found = value.encode("utf-8", "replace")
-            if found in data:
-                data = data.replace(found, BLANK.encode())
-        return data
 
+def _looks_secret(value: str) -> bool:
+    return (
+        len(value) >= _LEAST
+        and any(map(str.isdigit, value))
+        and any(map(str.isalpha, value))
+        and not any(map(str.isspace, value))
+    )
 
-_CREDENTIALS = ("authorization", "x-api-key", "proxy-authorization", "cookie")
 
 hidden = Hidden()
 """What this process knows. Values only come to it: one that was a secret stays one."""

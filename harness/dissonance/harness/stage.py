@@ -14,6 +14,7 @@ from .history import SCHEMA
 from .observed import observed
 from .perform import Order, Performed, perform
 from .result import Run, totals
+from .secrets import hidden
 from .store import RunFolder, shown
 from .world import World
 
@@ -75,7 +76,7 @@ def _run_of(order: Order, performed: Performed, compared: Compared, notes: JsonO
     sums["seconds"] = performed.seconds
     return Run(
         workflow=order.name,
-        task=order.task,
+        task=hidden.clean_json(order.task),
         seed=order.seed,
         model=getattr(started, "model", {}),
         plan=tuple(plan),

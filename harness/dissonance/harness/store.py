@@ -29,6 +29,7 @@ from pydantic_core import from_json
 
 from .errors import BadInput
 from .history import SCHEMA, Bodies, Event, content_hash, read_events
+from .secrets import hidden
 
 __all__ = ["DEFAULT_STORE", "RunFolder", "StoredRun", "read_folder", "shown"]
 
@@ -152,7 +153,7 @@ def _append(path: Path) -> int:
 
 
 def _write(path: Path, value: Mapping[str, Any]) -> None:
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
+    text = hidden.clean(json.dumps(value, indent=2, ensure_ascii=False, default=str)) + "\n"
     temporary = path.with_name(path.name + ".new")
     temporary.write_bytes(text.encode("utf-8", "surrogatepass"))
     os.replace(temporary, path)

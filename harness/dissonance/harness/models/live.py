@@ -13,6 +13,7 @@ import httpx2
 
 from dissonance.harness.call import ApiError, Call, Json, Message, Reply, api_error_of
 from dissonance.harness.errors import BadInput, OverBudget
+from dissonance.harness.secrets import hidden
 from dissonance.harness.wire.catalog import cost
 from dissonance.harness.world.strand import stepping_out
 
@@ -60,6 +61,7 @@ class Live:
         key = api_key or os.environ.get("ANTHROPIC_API_KEY", "")
         if not key:
             raise BadInput("Live: there is no key; give api_key=…, or set ANTHROPIC_API_KEY")
+        hidden.add(key)
         self._clock = clock
         self._lock = threading.Lock()
         self._client = httpx2.Client(timeout=timeout, headers={"x-api-key": key}, base_url=self._base_url)
@@ -108,6 +110,8 @@ class Live:
                 first = self._read(response, assembly, began)
                 headers = _kept(response)
         except httpx2.TransportError as error:
+            if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):  # it was never sent
+                self.spent = before
             if not assembly.begun:
                 return Reply(status=None, failure=_failure(error), seconds=self._clock() - began)
             first, headers = self._clock() - began, {}

@@ -16,6 +16,7 @@ from dissonance.harness.perform import Order, concluded, started
 from dissonance.harness.process import Process
 from dissonance.harness.recorder import Recorder
 from dissonance.harness.result import RecordedError, Run, totals
+from dissonance.harness.secrets import hidden
 from dissonance.harness.stage import ALONE, closed, opened
 from dissonance.harness.wire.drivers import Delivery
 
@@ -54,6 +55,7 @@ class Session:
     """
 
     def __init__(self, name: str, settings: Settings) -> None:
+        hidden.add_environment()
         self.name = name
         self.order = order = replace(settings.order, name=name)
         self.speed = settings.speed

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import Final
 
 from dissonance.harness.errors import BadInput
+from dissonance.harness.secrets import hidden
 
 from .session import Session, Settings
 
@@ -29,6 +30,8 @@ class Sessions:
     def __init__(self, settings: Settings, token: str | None = None) -> None:
         self._settings = settings
         self._token = token
+        if token is not None:
+            hidden.add(token)
         self._named: dict[str, Session] = {}
         self._by_key: dict[bytes, str] = {}
         self.all: list[Session] = []
@@ -43,8 +46,9 @@ class Sessions:
         """Whose request this is; None where the name in it can name no run."""
         if path.startswith(_PREFIX):
             return _checked(path[len(_PREFIX) :].partition("/")[0])
-        name = _split(key)[1]
+        secret, name = _split(key)
         if name:
+            hidden.add(secret)  # without the name, too, nothing is to show it
             return _checked(name)
         digest = blake2b(key.encode("utf-8", "replace"), digest_size=16).digest()
         return self._by_key.setdefault(digest, f"run-{len(self._by_key) + 1}")

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from dissonance.harness.call import Endpoint, JsonObject, Reply
+from dissonance.harness.secrets import hidden, is_secret_name
 
 from .growing import parse_json
 from .table import error_reply, invalid_request
@@ -21,7 +22,6 @@ __all__ = ["MAX_BYTES", "Request", "read_request"]
 MAX_BYTES = 32 * 1024 * 1024
 """The largest body that the API takes (public error reference); more is a 413."""
 
-_SECRETS = ("authorization", "x-api-key", "cookie", "proxy-authorization")
 _SIMULATED = "POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models and GET /v1/models/{id}"
 _POSTED: dict[str, Endpoint] = {"/v1/messages": "messages", "/v1/messages/count_tokens": "count_tokens"}
 
@@ -74,8 +74,8 @@ def read_request(
     if isinstance(content, Reply):
         return content
     retry = _retry(sent)
-    for name in _SECRETS:
-        sent.pop(name, None)
+    for name in [name for name in sent if is_secret_name(name)]:
+        hidden.add_header(sent.pop(name))
     return Request(endpoint, content, sent, retry, version)
 
 

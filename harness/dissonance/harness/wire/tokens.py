@@ -15,7 +15,7 @@ from pydantic_core import to_json
 
 from dissonance.harness.call import Call, JsonObject
 from dissonance.harness.history import Bodies, canonical, content_hash
-from dissonance.harness.secrets import without_secrets
+from dissonance.harness.secrets import hidden, without_secrets
 
 from .catalog import ModelInfo, info
 from .estimate import PER_MESSAGE, corrected, count_block, count_content, count_json, count_text
@@ -135,6 +135,9 @@ class Meter:
 
     def _keep(self, data: bytes, tokens: int, *, hash: str = "", exact: bool = False) -> _Part:
         assert self._bodies is not None
+        cleaned = hidden.clean_bytes(data)
+        if cleaned is not data:
+            data, hash = cleaned, ""
         hash = hash or content_hash(data)
         self._bodies.keep(hash, data)
         return _Part(hash, tokens, exact)
