@@ -303,8 +303,13 @@ def _is_paused(value: object) -> bool:
 
 
 def _guard_of(value: object) -> str | None:
-    """The guard that names itself in a result or an exception, or in what the exception was raised from."""
-    while value is not None:
+    """The guard that names itself in a result or an exception, or in what the exception was raised from.
+
+    ``raise error from error`` (CrewAI does it) makes an exception its own cause, so each is asked once.
+    """
+    asked: set[int] = set()
+    while value is not None and id(value) not in asked:
+        asked.add(id(value))
         named = getattr(value, "stopped_by", None)
         if isinstance(named, str) and named:
             return named
