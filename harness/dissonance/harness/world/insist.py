@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from .places import is_harness, is_library
+from .places import is_harness, is_library, is_shim
 
 __all__ = ["insist", "untraced"]
 
@@ -51,8 +51,8 @@ def _trace(frame: FrameType | None, error: BaseException) -> FrameType | None:
 
     while frame is not None and is_harness(frame):
         frame = frame.f_back
-    while frame is not None and not is_harness(frame):
-        if not is_library(frame):
+    while frame is not None and (is_shim(frame) or not is_harness(frame)):
+        if not is_library(frame) and not is_shim(frame):
             frame.f_trace = raise_it
         frame = frame.f_back
     sys.settrace(_trace_nothing)

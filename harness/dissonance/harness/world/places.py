@@ -10,9 +10,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-__all__ = ["is_harness", "is_library", "place_of_task", "place_of_thread", "waits_in"]
+__all__ = ["is_harness", "is_library", "is_shim", "place_of_task", "place_of_thread", "waits_in"]
 
 _HARNESS = str(Path(__file__).parents[1])
+_SHIMS = str(Path(__file__).parents[1] / "runtimes")
 _BEGINNINGS = frozenset({"run", "_worker", "_bootstrap", "_bootstrap_inner"})  # of a thread and of a pool's work
 _LIBRARY = sysconfig.get_path("stdlib")
 
@@ -74,6 +75,11 @@ def _frames_of_task(task: asyncio.Task[Any]) -> list[FrameType]:
 def is_harness(frame: FrameType) -> bool:
     """Whether it runs code of the harness itself."""
     return frame.f_code.co_filename.startswith(_HARNESS)
+
+
+def is_shim(frame: FrameType) -> bool:
+    """Whether it runs what a runtime put between the workflow and its libraries: the workflow may go on outside it."""
+    return frame.f_code.co_filename.startswith(_SHIMS)
 
 
 def is_library(frame: FrameType) -> bool:
