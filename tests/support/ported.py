@@ -30,7 +30,9 @@ def built(framework: str, pattern: str, settings: Settings, act: Callable[[str],
     leads: Any = [[FINANCE], [SALES]]
     reworked: tuple[Any, ...] = (WRITER, REVIEWER)
     if framework == "claude_tools":
-        leads, reworked = [(FINANCE, [WRITER]), (SALES, [EDITOR])], (HEAD, [WRITER, EDITOR])
+        leads = [(FINANCE, [WRITER]), (SALES, [EDITOR])]
+    if framework in ("claude_tools", "crewai"):
+        reworked = (HEAD, [WRITER, EDITOR])
     arguments: dict[str, tuple[Any, ...]] = {
         "chain": ([WRITER, EDITOR],),
         "fan_out": ([FINANCE, SALES], HEAD),
