@@ -99,7 +99,7 @@ def test_an_experiment_is_run_and_says_where_its_report_lies(
     report = json.loads((folder / "found" / "report.json").read_text())
     assert ran.code == EXIT[report["status"]]
     assert ran.out.splitlines()[-1] == "Report: found/index.html"
-    assert ran.out.startswith("broke     Without a control 6 of 6 loops were still running")
+    assert ran.out.startswith("broke     Without a control 10 of 10 loops were still running")
     assert (folder / "found" / "index.html").is_file()
 
 
