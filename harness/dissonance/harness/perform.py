@@ -189,7 +189,7 @@ class _Life:
         with ExitStack() as stack:
             patches = stack.enter_context(inside(world))
             install_hook(self.exchange, world, patches, order.allow_hosts)
-            _tame_sdk(patches)
+            _tame_sdk(patches, order.seed)
             self._identities.install(patches)
             install_runtimes(patches, stack, ToolHook(self.exchange.strike))
             _let_direct(self.exchange, patches)
@@ -347,14 +347,18 @@ def _one_line(error: BaseException) -> str:
 # --- what a run tames -------------------------------------------------------------------------
 
 
-def _tame_sdk(patches: Patches) -> None:
+def _tame_sdk(patches: Patches, seed: int) -> None:
     """Run inline what the SDK's first async call starts a thread for, and let a client without a key send its calls.
 
     The thread is for ``get_platform``. The client may have been made before the run, when no key was lent to it.
+    Back-off draws from a generator of its own: what else draws from the global one may do so in one run only, as
+    a library does that is first used in it.
     """
     client = sys.modules.get("anthropic._base_client")
     if isinstance(client, ModuleType) and hasattr(client, "asyncify"):
         patches.set(client, "asyncify", _inline)
+    if isinstance(client, ModuleType) and hasattr(client, "random"):
+        patches.set(client, "random", random.Random(seed).random)
     sdk = sys.modules.get("anthropic")
     for name in ("Anthropic", "AsyncAnthropic"):
         kind = getattr(sdk, name, None)
