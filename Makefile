@@ -37,7 +37,7 @@ test: $(READY)
 
 # LangGraph, CrewAI and AutoGen take a gigabyte: they have an environment of their own.
 test-frameworks: $(FRAMEWORKS)
-	$(FRAMEWORKS_PYTEST) tests/frameworks
+	$(FRAMEWORKS_PYTEST) tests/frameworks --numprocesses auto --dist loadgroup
 
 lint: $(READY)
 	$(BIN)ruff check .
