@@ -58,6 +58,6 @@ def test_nothing_is_left_of_a_thousand_runs(name: str) -> None:
     for _ in range(990):
         played(name)
     after = left()
-    assert after[:2] == (threads, files)
+    assert after[0] <= threads and after[1] <= files  # fewer where an earlier test's have ended meanwhile
     assert after[2] - objects < 100  # one object a run would be 990
-    assert after[3] - megabytes < 5  # the allocator keeps some; a body kept for each run would be more
+    assert after[3] - megabytes < 10  # the allocator keeps some; ten kilobytes a run would be more
