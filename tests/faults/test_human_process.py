@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -315,6 +316,7 @@ def test_nobody_swallows_the_end_of_the_process() -> None:
     tidied: list[str] = []
     done = played(Crash(), swallows(tidied), At(), When(call=2), baseline=False)
     assert (done.outcome, done.calls, tidied) == ("crashed", 2, [])
+    assert sys.exc_info()[1] is None  # and the caller is not left with it as the exception that it handles
 
 
 def test_tasks_that_wait_when_the_process_dies_do_not_tidy_up() -> None:

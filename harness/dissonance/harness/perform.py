@@ -10,7 +10,7 @@ import random
 import re
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import ModuleType
@@ -197,7 +197,7 @@ class _Life:
             stack.enter_context(_Randomness(order.seed))
             stack.enter_context(_Listening(self.recorder, self._process))
             with ended:
-                result = begin()
+                result = _apart(begin)
             if inspect.isawaitable(result):
                 result = complete(world, _awaited(result, ended, self._desk))
             return result
@@ -244,6 +244,19 @@ async def _awaited(result: Awaitable[T], ended: _End, desk: Desk | None) -> T:
     if desk is not None:
         await desk.drain()
     return value
+
+
+def _apart(function: Callable[[], T]) -> T:
+    """Call it with a state of exceptions of its own.
+
+    Where a traced line of a handler raises, as :func:`~.world.insist.insist` lets it, the interpreter (3.11) goes on
+    to take the handled exception for the current one, after the handler too. That of a generator ends with it.
+    """
+
+    def generator() -> Iterator[T]:
+        yield function()
+
+    return next(generator())
 
 
 class _End:
