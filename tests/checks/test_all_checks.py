@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields
 from typing import Any, Literal
 
@@ -249,37 +247,3 @@ def test_times_are_not_judged_in_tier_t3(check: Check) -> None:
     history = tape.end()
     assert check(run_of(history)).status == "pass"
     assert check(run_of(history, tier="T3")).status == "unknown"
-
-
-# --- speed ------------------------------------------------------------------------------------
-
-
-def long_run(number: int = 500) -> Any:
-    """A loop of so many calls over five agents, each with a paragraph of its own and, half of them, the claim."""
-    tape = Tape(("r1",))
-    for n in range(number):
-        agent = f"v{n % 5}"
-        own = f"Round {n} found that plant {n} made {7 * n} units. Nothing else is to be said of plant {n} here."
-        call = tape.call(
-            agent, f"{own} {CLAIM.false if n % 2 else ''}", system=f"You are {agent}. Answer APPROVE or REVISE."
-        )
-        if n == 1:
-            tape.fault(call, after=CLAIM.false, claims=[CLAIM], ends_at=0.0)
-        tape.reply(call, f"REVISE. {own} {CLAIM.false if n % 2 else ''}", reached=("r1",) if n == 1 else ())
-    return run_of(tape.end())
-
-
-def cpu(action: Callable[[], object]) -> float:
-    """The least of five times, in CPU seconds."""
-    times = []
-    for _ in range(5):
-        began = time.process_time()
-        action()
-        times.append(time.process_time() - began)
-    return min(times)
-
-
-@each_check
-def test_a_check_of_500_calls_takes_less_than_50_ms(check: Check) -> None:
-    made = long_run()
-    assert cpu(lambda: check(made)) < 0.05
