@@ -322,6 +322,16 @@ def test_a_busy_loop_ends_with_its_real_time(kind: str) -> None:
     assert played.error is played.world.ending
 
 
+def test_a_traced_busy_loop_ends_too() -> None:
+    former = sys.gettrace()
+    sys.settrace(lambda frame, event, argument: None)
+    try:
+        played = play(spin_in_thread, real_seconds=REAL_SECONDS)
+    finally:
+        sys.settrace(former)
+    assert reason_of(played, "real_seconds").endswith("in spin in thread 'spinner'")
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_busy_thread_that_swallows_everything_ends_with_its_world() -> None:
     ended = _thread.allocate_lock()

@@ -32,6 +32,8 @@ _monotonic = time.monotonic
 _process_time = time.process_time
 _allocate_lock = _thread.allocate_lock
 _start = _thread.start_new_thread
+_get_ident = _thread.get_ident
+_set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
 class OutOfRealTime(RunStopped):
@@ -199,23 +201,27 @@ def _cpu_seconds(strand: Strand) -> float:
         return _process_time()
 
 
-def _raise_in(strand: Strand, error: type[BaseException]) -> None:
-    """Raise it at the strand's next instruction."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(strand.ident), ctypes.py_object(error))
-
-
 class _Nothing(BaseException):
-    """Put in the place of what was not raised yet."""
+    """Raised in the place of what nobody is to see."""
 
 
-def _take_back(main: Strand) -> None:
-    """Let what is still to be raised in the calling thread be raised here, as nothing.
+def _raise_in(strand: Strand, error: type[BaseException]) -> None:
+    """Raise it at the strand's next instruction.
 
-    To clear it by a null would leave CPython 3.11 asking for it for ever, in which traced code hangs.
+    CPython 3.11 notes for the interpreter, not for the thread, that there is something to raise, and a traced
+    function does not begin while the note stands, be it for a thread that blocks. So the calling thread takes the
+    note down by raising nothing in itself; the strand's thread puts it up again when its turn comes. No function
+    may be called in between.
     """
     try:
-        _raise_in(main, _Nothing)
+        _set_async_exc(ctypes.c_ulong(strand.ident), ctypes.py_object(error))
+        _set_async_exc(ctypes.c_ulong(_get_ident()), ctypes.py_object(_Nothing))
         for _ in range(1000):  # it is looked for where a loop begins anew
             pass
     except _Nothing:
         pass
+
+
+def _take_back(me: Strand) -> None:
+    """Let what is still to be raised in the calling strand be raised here, as nothing."""
+    _raise_in(me, _Nothing)
