@@ -7,8 +7,10 @@ figures depend on. So the same pieces give the same figures whatever the number 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
+
+from dissonance.harness.sweep.engines import played
 
 from .journal import Journal
 
@@ -32,12 +34,15 @@ def play(
 
     ``workers`` (from 1) is the number of processes; one works in this process. ``progress`` is told after
     each piece. What the ``journal`` holds is taken from it; the rest is added to it as soon as it is there.
+    What a worker was at when it died is played again.
     """
     done: dict[int, Any] = {} if journal is None else journal.of(pieces)
     missing = [place for place in range(len(pieces)) if place not in done]
     if done:
         progress(len(done), len(pieces))
-    for place, measured in zip(missing, _measured([pieces[place] for place in missing], workers), strict=True):
+    jobs = max(1, min(workers, len(missing)))
+    for number, measured in played(_measured, [pieces[place] for place in missing], jobs=jobs):
+        place = missing[number]
         done[place] = measured
         if journal is not None:
             journal.add(pieces[place], measured)
@@ -45,10 +50,5 @@ def play(
     return [done[place] for place in range(len(pieces))]
 
 
-def _measured(pieces: Sequence[Piece], workers: int) -> Iterator[Any]:
-    if workers == 1 or len(pieces) < 2:
-        yield from (piece() for piece in pieces)
-        return
-    from joblib import Parallel, delayed
-
-    yield from Parallel(n_jobs=workers, return_as="generator")(delayed(piece)() for piece in pieces)
+def _measured(piece: Piece) -> Any:
+    return piece()

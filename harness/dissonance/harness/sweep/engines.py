@@ -10,13 +10,14 @@ import importlib
 import pickle
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
-from dissonance.harness.errors import BadInput
+from dissonance.harness.errors import BadInput, DissonanceError
 
 __all__ = ["ENGINES", "Engine", "WorkerDied", "check_engine", "played"]
 
@@ -29,12 +30,19 @@ R = TypeVar("R")
 _DEATHS = ("TerminatedWorkerError", "BrokenProcessPool", "KilledWorker", "WorkerCrashedError", "ActorDiedError")
 """What the engines raise for a worker that is gone; each has a class of its own."""
 
+_DEATHS_IN_A_ROW = 3
+"""Of workers, without a single result in between, after which it is the work that kills them."""
+
 _ROUND = 64
 """Runs a worker between two looks at what Ray has finished: its joblib gives results only all at once."""
 
 
-class WorkerDied(Exception):
-    """A worker is gone, with what it was at work on."""
+class WorkerDied(DissonanceError):
+    """Workers die of one of the items from the place ``first`` on."""
+
+    def __init__(self, first: int, reason: str) -> None:
+        super().__init__(reason)
+        self.first = first
 
 
 def check_engine(engine: str, jobs: int, address: str | None) -> None:
@@ -55,41 +63,58 @@ def check_engine(engine: str, jobs: int, address: str | None) -> None:
 
 def played(
     work: Callable[[T], R], items: Sequence[T], *, engine: Engine = "local", jobs: int = 1, address: str | None = None
-) -> Iterator[R]:
-    """What ``work`` gives for each item, as it is done: in no certain order.
+) -> Iterator[tuple[int, R]]:
+    """The place of each item and what ``work`` gives for it, as it is done: in no certain order, each once.
 
     ``jobs`` is the number of workers, ``address`` that of a Dask scheduler or a Ray cluster (None: one is
     started here). ``work`` is sent to the workers once for each item, by cloudpickle, and unpacked once in
-    each worker. Raises :class:`WorkerDied`, and what ``work`` raises.
+    each worker. What a worker was at when it died is done again. Raises :class:`WorkerDied` where that does
+    not help, and what ``work`` raises.
     """
     if engine == "local" and jobs == 1:
-        yield from map(work, items)
+        yield from enumerate(map(work, items))
         return
     import cloudpickle
-    from joblib import Parallel, delayed
 
     packed = pickle.dumps((sys.path, cloudpickle.dumps(work)))
-    call = delayed(_call)
-    try:
-        with _BACKENDS[engine](jobs, address):
-            if engine == "ray":
-                waiting = iter(items)
-                while some := list(islice(waiting, _ROUND * jobs)):
-                    yield from Parallel(n_jobs=jobs)(call(packed, item) for item in some)
-            else:
-                yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(call(packed, item) for item in items)
-    except Exception as error:
-        if type(error).__name__ in _DEATHS:
-            raise WorkerDied(str(error)) from error
-        raise
+    missing, done, deaths = array("q", range(len(items))), bytearray(len(items)), 0
+    while missing:
+        try:
+            for place, result in _until_a_death(packed, items, missing, engine, jobs, address):
+                if not done[place]:  # an engine may have done it again by itself
+                    done[place] = True
+                    deaths = 0
+                    yield place, result
+        except Exception as error:
+            deaths += 1
+            if type(error).__name__ not in _DEATHS:
+                raise
+            if deaths == _DEATHS_IN_A_ROW:
+                reason = f"a worker died {deaths} times without giving a single result: {error}"
+                raise WorkerDied(done.find(0), reason) from error
+        missing = array("q", (place for place in missing if not done[place]))
+
+
+def _until_a_death(
+    packed: bytes, items: Sequence[Any], places: Iterable[int], engine: Engine, jobs: int, address: str | None
+) -> Iterator[tuple[int, Any]]:
+    from joblib import Parallel, delayed
+
+    calls = (delayed(_call)(packed, place, items[place]) for place in places)
+    with _BACKENDS[engine](jobs, address):
+        if engine == "ray":
+            while some := list(islice(calls, _ROUND * jobs)):
+                yield from Parallel(n_jobs=jobs)(some)
+        else:
+            yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
 
 
 _one_at_a_time = threading.Lock()
 
 
-def _call(packed: bytes, item: Any) -> Any:
+def _call(packed: bytes, place: int, item: Any) -> tuple[int, Any]:
     with _one_at_a_time:
-        return _unpacked(packed)(item)
+        return place, _unpacked(packed)(item)
 
 
 @lru_cache(maxsize=2)

@@ -23,7 +23,6 @@ from .table import write_table
 __all__ = ["sweep"]
 
 SCHEMA = 1
-_DEATHS = 3
 
 
 def sweep(
@@ -76,24 +75,17 @@ def _play_missing(
     jobs: int,
     address: str | None,
 ) -> None:
-    """Until nothing is missing. A worker's death costs what was not acknowledged, which is played again."""
-    deaths = 0
-    while missing := segments.missing():
-        before = segments.acknowledged
-        try:
-            items = _Cases(cases, missing)
-            for number, row in played(work, items, engine=engine, jobs=jobs, address=address):
-                if number not in segments:  # an engine may have played it again by itself
-                    segments.add(number, row)
-                    told.one(row)
-        except WorkerDied as death:
-            deaths = deaths + 1 if segments.acknowledged == before else 1
-            if deaths >= _DEATHS:
-                raise BadInput(
-                    f"a worker died {deaths} times without giving a single result, in one of the cases from "
-                    f"{missing[0]}: {death}; mend the workflow, or play it with jobs=1 to see what kills it. "
-                    f"The {segments.acknowledged} results in the folder are intact"
-                ) from death
+    """What is missing. A worker's death costs what was not acknowledged, which is played again."""
+    missing = segments.missing()
+    try:
+        for place, row in played(work, _Cases(cases, missing), engine=engine, jobs=jobs, address=address):
+            segments.add(missing[place], row)
+            told.one(row)
+    except WorkerDied as death:
+        raise BadInput(
+            f"in one of the cases from {missing[death.first]}, {death}; mend the workflow, or play it with jobs=1 to "
+            f"see what kills it. The {segments.acknowledged} results in the folder are intact"
+        ) from death
 
 
 @dataclass(frozen=True)
@@ -102,8 +94,8 @@ class _Played:
 
     trial: Callable[[Case], Row]
 
-    def __call__(self, case: Case) -> tuple[int, dict[str, Scalar]]:
-        return case.number, checked_row(self.trial(case), case)
+    def __call__(self, case: Case) -> dict[str, Scalar]:
+        return checked_row(self.trial(case), case)
 
 
 class _Cases(Sequence[Case]):
