@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -13,6 +14,9 @@ pytest_plugins = ["pytester"]
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # coverage measures the workers, not what their tests start: that takes minutes
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is in a job that a script started in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
