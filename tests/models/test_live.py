@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -32,6 +33,7 @@ from dissonance.harness import (
     text_block,
     tool_use,
 )
+from dissonance.harness.models.ledger import Ledger
 from dissonance.harness.models.spending import worst_cost
 from dissonance.harness.serve import Server, serving
 from dissonance.harness.wire.catalog import cost
@@ -242,3 +244,26 @@ def test_what_cannot_be_used_is_refused(given: dict[str, Any], said: str, monkey
     with pytest.raises(BadInput, match=said) as caught:
         Live(**{"api_key": "sk-live-0123456789", **given})
     assert "hunter2" not in str(caught.value)
+
+
+def test_processes_that_name_one_ledger_spend_of_the_same_money(tmp_path: Path) -> None:
+    mine, other = Ledger(1.0, tmp_path / "new" / "spent"), Ledger(1.0, tmp_path / "new" / "spent")
+    assert mine.book(0.7)
+    assert (other.spent, other.book(0.4)) == (0.7, False)
+    mine.correct(0.7, 0.5)
+    assert other.book(0.4)
+    assert mine.spent == pytest.approx(0.9)
+
+
+def test_what_counts_no_spending_is_no_ledger(tmp_path: Path) -> None:
+    (tmp_path / "spent").write_text("much")
+    with pytest.raises(BadInput, match=r"spent' counts no spending; remove it, or give another folder"):
+        Ledger(1.0, tmp_path / "spent")
+
+
+def test_another_model_is_asked_in_place_of_the_workflows() -> None:
+    with serving(model=Scripted("Yes."), store=None) as server:
+        live = Live(usd=1.0, api_key="sk-live-0123456789", base_url=server.run_url("real"), model="claude-haiku-4-5")
+        assert live.ask(Call(id=0, **ASKED)).status == 200
+        live.close()
+        assert [call.model for call in server.history("real").calls()] == ["claude-haiku-4-5"]

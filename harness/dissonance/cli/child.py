@@ -17,15 +17,17 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from dissonance.faults import FaultPlan, find_minimal
 from dissonance.harness import Limits, ScriptedHuman, run
-from dissonance.harness.errors import BadInput
+from dissonance.harness.errors import BadInput, CassetteMiss, ScriptExhausted
 from dissonance.harness.workflow import takes_human
 
 from .catalogue import checks
+from .models import Answering
 from .target import load_target, read_target
 
 __all__ = ["main"]
@@ -50,6 +52,8 @@ class _Server:
             return self._requests[request["do"]](request)
         except BadInput as error:
             return {"bad_input": str(error)}
+        except (CassetteMiss, ScriptExhausted) as error:
+            return {"unanswered": str(error)}
         except Exception:
             return {"broken": traceback.format_exc()}
         finally:
@@ -60,12 +64,14 @@ class _Server:
         return {}
 
     def _run(self, request: _Json) -> _Json:
+        given = request["parameters"]
         made = run(
-            self._workflow,
+            partial(self._workflow, **given) if given and self._workflow is not None else self._workflow,
             request["task"],
             plan=FaultPlan.from_data(request["plan"]),
             seed=request["seed"],
             limits=Limits(**request["limits"]),
+            model=Answering(**request["model"]).load(),
             human=_REVIEWER if takes_human(self._workflow) else None,
             store=request["store"],
             notes=request["notes"],
@@ -88,6 +94,7 @@ class _Server:
             limits=Limits(**request["limits"]),
             store=request["store"],
             told=told,
+            model=Answering(**request["model"]).load(),
             seed=request["seed"],
             human=_REVIEWER if takes_human(self._workflow) else None,
             notes=request["notes"],

@@ -15,6 +15,7 @@ from dissonance.harness.errors import BadInput
 from dissonance.harness.store import DEFAULT_STORE
 
 from .inputs import SEARCHED_BY, check_out, named_checks, plans_to_try, read_limits, read_search, read_task
+from .models import Answering, new_ledger, read_model
 from .probe import Order, Probe, Searched
 from .progress import Meter, metering
 from .results import Findings, Tried
@@ -35,6 +36,7 @@ class Given:
     out: Path | None = None
     seed: int | None = None
     limits: Sequence[str] = ()
+    model: str | None = None
     as_json: bool = False
     prove: bool = False
 
@@ -57,8 +59,12 @@ def probe_target(given: Given, plan: Path | None, search: int | None = None) -> 
         store=out / "runs",
         seed=given.seed or 0,
         limits=read_limits(given.limits, Limits()),
+        model=_model(given, None, out / "runs"),
         prove=given.prove,
     )
+    if order.model.live and (given.prove or runs is not None):
+        option = "--prove" if given.prove else f"--search {search}"
+        raise BadInput(f"--model {given.model!r} and {option} are both given; the real API does not repeat itself")
     if runs is not None:
         return _told(_searched(order, runs, names or SEARCHED_BY, given.as_json), out, given.as_json)
     return _told(_tried_on(order, plans, given.as_json), out, given.as_json)
@@ -94,14 +100,24 @@ def _order_again(path: Path, stored: Stored, given: Given, store: Path) -> Order
         store=store,
         seed=stored.seed if given.seed is None else given.seed,
         limits=read_limits(given.limits, stored.limits),
+        model=_model(given, stored, store),
+        parameters=stored.parameters,
     )
+
+
+def _model(given: Given, stored: Stored | None, store: Path) -> Answering:
+    """The model that is given, else the stored run's own: but what costs money is asked for anew."""
+    former = None if stored is None else stored.model
+    if given.model is None and former is not None and read_model(former).live:
+        raise BadInput(f"this run's model was {former!r}, which costs money: say so again by --model, or give another")
+    return read_model(given.model or former, new_ledger(store))
 
 
 def _is_same(order: Order, stored: Stored) -> bool:
     """Whether what is played is what was stored, so that the two runs must be equal."""
     target = order.target.text if stored.target is None else stored.target  # run() does not know how it was called
-    now = (order.target.text, order.task, order.seed, order.limits)
-    return now == (target, stored.task, stored.seed, stored.limits)
+    now = (order.target.text, order.task, order.seed, order.limits, order.model.text)
+    return now == (target, stored.task, stored.seed, stored.limits, stored.model or "gullible")
 
 
 def _tried_on(order: Order, plans: Sequence[BatteryPlan], as_json: bool) -> Findings:

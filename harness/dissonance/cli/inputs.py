@@ -7,7 +7,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from dissonance.faults import BatteryPlan, FaultPlan, standard_battery
-from dissonance.harness import Limits, Live, LiveModel, Model, Recorded
+from dissonance.harness import Limits
 from dissonance.harness.errors import BadInput, PlanError
 
 from .catalogue import checks
@@ -20,7 +20,6 @@ __all__ = [
     "named_checks",
     "plans_to_try",
     "read_limits",
-    "read_model",
     "read_search",
     "read_task",
 ]
@@ -111,27 +110,6 @@ def _limit(text: str) -> tuple[str, float]:
         return name, float(number)
     except ValueError:
         raise BadInput(f"--limit {text!r}: {number!r} is no number; give NAME=N, such as calls=100") from None
-
-
-def read_model(text: str | None) -> Model | LiveModel | None:
-    """The model of ``--model``: ``gullible``, ``recorded:FILE`` or ``live:USD``; None where the option is left out."""
-    kind, _, rest = (text or "gullible").partition(":")
-    if kind == "recorded" and rest:
-        return Recorded(rest)
-    if kind == "live" and rest:
-        return Live(usd=_dollars(rest))
-    if text not in (None, "gullible"):
-        raise BadInput(f"--model {text!r}: give gullible, recorded:FILE (a cassette), or live:USD (a spending limit)")
-    return None
-
-
-def _dollars(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise BadInput(
-            f"--model live:{text}: {text!r} is no number of US dollars; give one, such as live:0.50"
-        ) from None
 
 
 def plans_to_try(file: Path | None, names: Sequence[str] | None) -> tuple[BatteryPlan, ...]:

@@ -41,6 +41,14 @@ _Limit = Annotated[
     typer.Option("--limit", metavar="NAME=N", help="Stop a run there: calls, seconds, tokens, usd or real_seconds."),
 ]
 
+_Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="Who answers: gullible[:K], skeptical:CORRECTION, recorded:PATH, live:USD[:MODEL], or file.py:NAME.",
+    ),
+]
 _Prove = Annotated[bool, typer.Option("--prove", help="Make each run twice, in two processes that must agree.")]
 
 
@@ -88,6 +96,7 @@ def probe(
     as_json: _Json = False,
     seed: _Seed = None,
     limit: _Limit = None,
+    model: _Model = None,
     prove: _Prove = False,
 ) -> int:
     """Try the standard battery of faults on a workflow of yours."""
@@ -102,6 +111,7 @@ def probe(
         seed=seed,
         as_json=as_json,
         limits=limit or (),
+        model=model,
         prove=prove,
     )
     return probe_target(given, plan, search)
@@ -118,6 +128,7 @@ def replay(
     as_json: _Json = False,
     seed: _Seed = None,
     limit: _Limit = None,
+    model: _Model = None,
 ) -> int:
     """Play a stored run, or a plan, again."""
     from .commands import Given, replay_stored
@@ -131,6 +142,7 @@ def replay(
         seed=seed,
         as_json=as_json,
         limits=limit or (),
+        model=model,
     )
     return replay_stored(plan_or_run, given)
 
@@ -157,6 +169,7 @@ def sweep(
     address: Annotated[str | None, typer.Option(help="Of a Dask scheduler or a Ray cluster.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Store the runs that fail, for replay.")] = False,
     limit: _Limit = None,
+    model: _Model = None,
     as_json: _Json = False,
 ) -> int:
     """Play a workflow under many plans, parameters and seeds, into one table."""
@@ -172,6 +185,7 @@ def sweep(
         checks=checks,
         seeds=seeds,
         limits=tuple(limit or ()),
+        model=model,
         keep=keep,
     )
     return sweep_target(
@@ -199,9 +213,7 @@ def check(
 @app.command()
 def serve(
     plan: Annotated[Path | None, typer.Option(metavar="FILE", help="The faults of each run (default: none).")] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="gullible, recorded:FILE, or live:USD (a spending limit).")
-    ] = None,
+    model: _Model = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0: any free port.")] = 8008,
     host: Annotated[str, typer.Option(help="Where to listen; beyond loopback a token is asked for.")] = "127.0.0.1",
     token: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,10 +16,11 @@ from dissonance.harness.errors import BadInput
 
 from .catalogue import checks
 from .killed import complete_killed, newest_folders
+from .models import Answering
 from .proof import HASH_SEEDS, proved
 from .results import Tried
 from .target import Target
-from .worker import Gone, HarnessBroke, Worker
+from .worker import Gone, HarnessBroke, Unanswered, Worker
 
 __all__ = ["Order", "Probe", "Searched"]
 
@@ -39,13 +40,17 @@ _ADVICE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is probed: ``store`` is the folder that the runs' folders are made in; ``prove``: each run twice."""
+    """What is probed: ``store`` is the folder that the runs' folders are made in; ``parameters`` go to the target, beside
+    the task; ``prove``: each run twice.
+    """
 
     target: Target
     task: Any
     store: Path
     seed: int = 0
     limits: Limits = field(default_factory=Limits)
+    model: Answering = field(default_factory=Answering)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     prove: bool = False
 
 
@@ -108,6 +113,8 @@ class Probe(AbstractContextManager["Probe"]):
         except HarnessBroke as error:
             self._tell(str(error))
             return Searched(_tried(plan, (_no_verdict(error),), None))
+        except Unanswered as error:
+            return Searched(_tried(plan, (_no_answer(error),), None))
         return _searched(plan, answer)
 
     def _attempt(self, plan: BatteryPlan) -> Tried:
@@ -122,6 +129,8 @@ class Probe(AbstractContextManager["Probe"]):
         except HarnessBroke as error:
             self._tell(str(error))
             return _tried(plan, (_no_verdict(error),), None)
+        except Unanswered as error:
+            return _tried(plan, (_no_answer(error),), None)
         finally:
             self._took = time.monotonic() - began
         return _tried(plan, _verdicts(answer), load_run(answer["run"]))
@@ -136,9 +145,13 @@ class Probe(AbstractContextManager["Probe"]):
             "seed": order.seed,
             "limits": asdict(order.limits),
             "store": str(order.store),
+            "parameters": dict(order.parameters),
+            "model": {**asdict(order.model), "ledger": order.model.ledger and str(order.model.ledger)},
             "notes": {
                 "made_by": "dissonance probe",
                 "target": order.target.text,
+                **({} if order.model == Answering() else {"model": order.model.text}),
+                **({"parameters": dict(order.parameters)} if order.parameters else {}),
                 "plan": plan.name,
                 "question": plan.question,
                 "checks": list(plan.checks),
@@ -222,6 +235,12 @@ def _what_is_left(
     reason = f"stopped by the harness (real_seconds): {why}" if gone.killed else why
     status: Status = "fail" if gone.killed else "unknown"
     return (Verdict(status=status, check="terminates", reason=reason, tier="T3", demoted_by=(why,)),), run
+
+
+def _no_answer(error: Unanswered) -> Verdict:
+    """The model has nothing to say to what the workflow asked under this plan."""
+    reason, _, remedy = str(error).partition("\n")
+    return Verdict(status="unknown", check="model", reason=reason, next=remedy or "Give another --model.", tier="T3")
 
 
 def _no_verdict(error: HarnessBroke) -> Verdict:

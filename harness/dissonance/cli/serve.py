@@ -16,7 +16,8 @@ from dissonance.harness.errors import BadInput
 from dissonance.harness.store import DEFAULT_STORE
 
 from .catalogue import checks
-from .inputs import check_out, named_checks, read_limits, read_model
+from .inputs import check_out, named_checks, read_limits
+from .models import read_model
 from .results import Findings
 from .show import show_findings
 from .stored import judged
@@ -76,7 +77,7 @@ def _server(given: Service) -> Server:
         ) from None
     return server_for(
         plan=None if given.plan is None else _plan(given.plan),
-        model=read_model(given.model),
+        model=read_model(given.model).load(),
         seed=given.seed or 0,
         limits=read_limits(given.limits, Limits()),
         store=check_out(given.store or DEFAULT_STORE),

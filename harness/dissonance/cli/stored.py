@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ class Stored:
     task: Any = None
     seed: int = 0
     limits: Limits = field(default_factory=Limits)
+    model: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_stored(path: Path, names: Sequence[str] | None) -> Stored:
@@ -86,7 +88,7 @@ def _of_run(folder: Path, names: Sequence[str] | None) -> Stored:
     plan = FaultPlan.load(folder / "plan.json")
     question = str(run.notes.get("question") or "Does it hold under this plan?")
     name = str(run.notes.get("plan") or run.workflow)
-    target = run.notes.get("target")
+    target, model, parameters = (run.notes.get(name) for name in ("target", "model", "parameters"))
     return Stored(
         plan=BatteryPlan(name=name, question=question, plan=plan, checks=tuple(_checks(run, names))),
         run=run,
@@ -94,6 +96,8 @@ def _of_run(folder: Path, names: Sequence[str] | None) -> Stored:
         task=run.task,
         seed=run.seed,
         limits=Limits(**about["limits"]),
+        model=model if isinstance(model, str) else None,
+        parameters=parameters if isinstance(parameters, dict) else {},
     )
 
 

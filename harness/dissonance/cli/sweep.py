@@ -18,6 +18,7 @@ from dissonance.harness.sweep import Arm, Engine, Progress, Swept, Trial, sweep
 
 from .catalogue import checks
 from .inputs import check_out, named_checks, read_limits, read_task, single
+from .models import read_model
 from .progress import Meter, metering
 from .target import load_target, read_target
 
@@ -39,6 +40,7 @@ class Wanted:
     checks: str | None = None
     seeds: int = 10
     limits: tuple[str, ...] = ()
+    model: str | None = None
     keep: bool = False
 
 
@@ -122,13 +124,17 @@ def _trial(wanted: Wanted, folder: Path) -> Trial:
     arms = {_NONE: Arm(checks=_judges(names or ("terminates",)))}
     for each in _plans(wanted.plans, names):
         arms[each.name] = Arm(plan=each.plan, checks=_judges(names or each.checks))
+    model = read_model(wanted.model, folder / "spent")
+    named = {} if wanted.model is None else {"model": wanted.model}
     return Trial(
         workflow=_Loaded(f"{where}:{target.name}"),
         task=read_task(wanted.task, None if wanted.task_file is None else Path(wanted.task_file)),
         arms=arms,
+        model=model,
         limits=read_limits(wanted.limits, Limits()),
         human=ScriptedHuman(),
         keep=folder / "runs" if wanted.keep else None,
+        notes={"made_by": "dissonance sweep", "target": wanted.target, **named},
     )
 
 

@@ -22,7 +22,7 @@ from dissonance.harness.errors import BadInput
 from dissonance.harness.runtimes import adapted, stay_at_home
 from dissonance.harness.workflow import Restartable, check_workflow, name_of
 
-__all__ = ["Target", "load_target", "near", "read_target"]
+__all__ = ["Target", "load_named", "load_target", "near", "read_target"]
 
 _FORMS = "give module:callable or path/to/file.py:callable"
 _FRAMES = 4
@@ -63,14 +63,18 @@ def load_target(target: Target) -> Callable[..., Any]:
 
     :raises BadInput: there is none, its import raises, or it cannot be called with a task.
     """
-    stay_at_home()
-    module = _import_file(target) if target.is_file else _import_module(target)
-    found = _attribute(target, module)
+    found: Any = load_named(target)
     try:
         workflow = adapted(found) or check_workflow(found)
     except BadInput as error:
         raise BadInput(f"TARGET {target.text!r}: {error}") from None
     return workflow if not isinstance(workflow, Restartable) else _maker(workflow)
+
+
+def load_named(target: Target) -> object:
+    """Import the module or file, and take what is named from it. Raises BadInput."""
+    stay_at_home()
+    return _attribute(target, _import_file(target) if target.is_file else _import_module(target))
 
 
 def _maker(workflow: Restartable) -> Callable[..., Any]:

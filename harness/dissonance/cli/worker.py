@@ -19,7 +19,7 @@ from dissonance.harness.errors import BadInput, DissonanceError
 
 from .proof import hashing
 
-__all__ = ["Gone", "HarnessBroke", "Worker"]
+__all__ = ["Gone", "HarnessBroke", "Unanswered", "Worker"]
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)')
 _TAIL = 200
@@ -39,6 +39,10 @@ class Gone(Exception):
 
 class HarnessBroke(DissonanceError):
     """The child failed outside the workflow; the message is its traceback."""
+
+
+class Unanswered(DissonanceError):
+    """The model had no reply to what the workflow asked; the message says to what."""
 
 
 class Worker:
@@ -78,6 +82,7 @@ class Worker:
         """The answer to a request. ``progress`` gets what a search says of itself before.
 
         :raises BadInput: the child found the request unusable.
+        :raises Unanswered: a recorded or scripted model had no reply.
         :raises Gone: there is no answer, and no progress, within these real seconds (the child is killed),
             or the child died.
         """
@@ -87,6 +92,8 @@ class Worker:
                 progress(*answer["progress"])
         if "bad_input" in answer:
             raise BadInput(answer["bad_input"])
+        if "unanswered" in answer:
+            raise Unanswered(answer["unanswered"])
         if "broken" in answer:
             raise HarnessBroke(answer["broken"])
         return answer

@@ -6,7 +6,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from math import isfinite
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx2
@@ -18,6 +20,7 @@ from dissonance.harness.wire.catalog import cost
 from dissonance.harness.world.strand import stepping_out
 
 from .assembly import Assembly, events_of
+from .ledger import Ledger
 from .spending import worst_cost
 
 __all__ = ["Live"]
@@ -38,7 +41,9 @@ class Live:
     faults of the reply do not.
 
     * ``usd``: the spending limit, for all runs with this object together. A call that could exceed it in the worst case
-      (see :func:`~.spending.worst_cost`) is not made, and the run is stopped.
+      (see :func:`~.spending.worst_cost`) is not made, and the run is stopped. ``ledger``: a file in which it is counted,
+      for several processes that share the limit.
+    * ``model``: asked in place of those that the workflow names.
     * ``api_key``: default: the environment's ``ANTHROPIC_API_KEY``. Nothing ever shows it.
     * ``base_url``: of the API, or of a gateway in front of it. ``timeout``: real seconds of silence.
 
@@ -51,12 +56,15 @@ class Live:
         self,
         *,
         usd: float,
+        ledger: str | Path | None = None,
+        model: str | None = None,
         api_key: str | None = None,
         base_url: str = API,
         timeout: float = 600.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._usd = _checked_usd(usd)
+        self._ledger = Ledger(_checked_usd(usd), None if ledger is None else Path(ledger))
+        self._model = model
         self._base_url = _checked_url(base_url)
         key = api_key or os.environ.get("ANTHROPIC_API_KEY", "")
         if not key:
@@ -65,59 +73,64 @@ class Live:
         self._clock = clock
         self._lock = threading.Lock()
         self._client = httpx2.Client(timeout=timeout, headers={"x-api-key": key}, base_url=self._base_url)
-        self.spent = 0.0
+
+    @property
+    def spent(self) -> float:
         """US dollars so far, by the usage that the API reported; at worst where it reported none."""
+        return self._ledger.spent
 
     def ask(self, call: Call) -> Reply:
         """The real API's answer.
 
         :raises OverBudget: the call could cost more than is left. It was not made.
         """
+        if self._model is not None:
+            call = replace(call, model=self._model)
         with stepping_out(), self._lock:
             if call.endpoint == "messages":
                 return self._message(call)
             return self._other(call)
 
     def describe(self) -> Json:
-        """Where it asks, and the limit."""
-        return {"name": "Live", "base_url": self._base_url, "usd": self._usd}
+        """Where it asks, which model if not the workflow's own, and the limit."""
+        asked = {} if self._model is None else {"model": self._model}
+        return {"name": "Live", "base_url": self._base_url, **asked, "usd": self._ledger.usd}
 
     def close(self) -> None:
         """Close its connections."""
         self._client.close()
 
     def __repr__(self) -> str:
-        return f"Live(usd={self._usd!r}, base_url={self._base_url!r})"
+        return f"Live(usd={self._ledger.usd!r}, base_url={self._base_url!r})"
 
     # --- a message ----------------------------------------------------------------------------
 
     def _message(self, call: Call) -> Reply:
-        worst = worst_cost(call)
-        if self.spent + worst > self._usd:
+        ledger, worst = self._ledger, worst_cost(call)
+        if not ledger.book(worst):
             raise OverBudget(
-                f"Live: a call of {call.agent!r} could cost ${worst:.4f}, and ${self.spent:.4f} of ${self._usd:g} are "
+                f"Live: a call of {call.agent!r} could cost ${worst:.4f}, and ${self.spent:.4f} of ${ledger.usd:g} are "
                 "spent; it was not made. Give Live(usd=…) more, or ask for less (max_tokens)."
             )
-        before, self.spent = self.spent, self.spent + worst  # until the bill is known
         began = self._clock()
         assembly = Assembly()
         try:
             with self._client.stream("POST", _PATHS["messages"], json=_body(call), headers=_headers(call)) as response:
                 if response.status_code != 200:
                     response.read()
-                    self.spent = before
+                    ledger.correct(worst, 0.0)
                     return _refused(response, self._clock() - began)
                 first = self._read(response, assembly, began)
                 headers = _kept(response)
         except httpx2.TransportError as error:
             if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):  # it was never sent
-                self.spent = before
+                ledger.correct(worst, 0.0)
             if not assembly.begun:
                 return Reply(status=None, failure=_failure(error), seconds=self._clock() - began)
             first, headers = self._clock() - began, {}
         else:
             if assembly.over:
-                self.spent = before + cost(assembly.usage, call.model)
+                ledger.correct(worst, cost(assembly.usage, call.model))
         return _reply(assembly, call, first, self._clock() - began, headers)
 
     def _read(self, response: httpx2.Response, assembly: Assembly, began: float) -> float:

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dissonance.harness.call import Model, Plan
+from dissonance.harness.call import Plan
 from dissonance.harness.checks.terminates import terminates
 from dissonance.harness.checks.verdict import Check, Verdict, worst
-from dissonance.harness.errors import BadInput
+from dissonance.harness.errors import BadInput, CassetteMiss, ScriptExhausted
 from dissonance.harness.limits import Limits
 from dissonance.harness.models import Gullible
 from dissonance.harness.result import Run
@@ -39,26 +39,35 @@ class Arm:
 class Trial:
     """One run for each case: the grid's ``arm`` names one of ``arms``, its other parameters go to the workflow.
 
-    A ``workflow`` that has a method ``load`` is what that gives, in the worker. ``keep`` is a folder in which
-    failed runs are stored, each below its case's number. The rest is as for :func:`~..run.run`.
+    A ``workflow`` or ``model`` that has a method ``load`` is what that gives, in the worker. ``keep`` is a folder in
+    which failed runs are stored, each below its case's number, with ``notes``. The rest is as for :func:`~..run.run`.
     """
 
     workflow: Any
     task: Any = None
     arms: Mapping[str, Arm] = field(default_factory=dict)
-    model: Model = field(default_factory=Gullible)
+    model: Any = field(default_factory=Gullible)
     limits: Limits = field(default_factory=Limits)
     human: Any = None
     keep: Path | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, case: Case) -> dict[str, Scalar]:
         """How it went, and the verdict of each check in a column of its name."""
         arm = self._arm(case.parameters.get("arm"))
-        made = self._run(case, arm, None)
+        try:
+            made = self._run(case, arm)
+        except (CassetteMiss, ScriptExhausted) as error:  # under this plan, of this case
+            return {
+                "outcome": "unanswered",
+                "error": str(error),
+                "verdict": "unknown",
+                "reason": "the model had no reply",
+            }
         verdicts = made.judge(*arm.checks)
         status = worst(verdicts)
         if status == "fail" and self.keep is not None:
-            self._store(case, arm, self.keep)
+            self._store(case, arm, self.keep / f"case-{case.number:06d}", [verdict.check for verdict in verdicts])
         return {**_measured(made), "verdict": status, "reason": _reason(verdicts, status)} | {
             verdict.check: verdict.status for verdict in verdicts
         }
@@ -80,26 +89,30 @@ class Trial:
             raise BadInput(f"grid['arm']: {name!r} is none of the trial's arms: {', '.join(self.arms) or 'none'}")
         return self.arms[str(name)]
 
-    def _run(self, case: Case, arm: Arm, store: Path | None) -> Run:
-        load = getattr(self.workflow, "load", None)
-        workflow = self.workflow if load is None else load()
+    def _run(self, case: Case, arm: Arm, store: Path | None = None, checks: Sequence[str] = ()) -> Run:
+        workflow = _loaded(self.workflow)
         given = {name: value for name, value in case.parameters.items() if name != "arm"}
+        about = {"case": case.number, "plan": case.parameters.get("arm"), "parameters": given, "checks": checks}
         return run(
             partial(workflow, **given) if given else workflow,
             self.task,
             plan=arm.plan,
-            model=self.model,
+            model=_loaded(self.model),
             seed=case.seed,
             limits=self.limits,
             human=self.human if takes_human(workflow) else None,
             store=store,
-            notes={"case": case.number, **case.parameters},
+            notes={**self.notes, **about},
         )
 
-    def _store(self, case: Case, arm: Arm, keep: Path) -> None:
-        folder = keep / f"case-{case.number:06d}"
+    def _store(self, case: Case, arm: Arm, folder: Path, checks: Sequence[str]) -> None:
         shutil.rmtree(folder, ignore_errors=True)  # of a sweep that was killed before its result was acknowledged
-        self._run(case, arm, folder)
+        self._run(case, arm, folder, checks)
+
+
+def _loaded(given: Any) -> Any:
+    load = getattr(given, "load", None)
+    return given if load is None else load()
 
 
 def _measured(made: Run) -> dict[str, Scalar]:

@@ -1,0 +1,84 @@
+"""What a spending limit has left: kept in memory, or in a file that several processes share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dissonance.harness.errors import BadInput
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """US dollars that are spent of ``usd``. With a ``path``, whoever names the same file spends of the same money.
+
+    A call's worst cost is booked before it is made and corrected when its bill is known, so that a process that is
+    killed in between has spent at worst.
+
+    :raises BadInput: the file holds something else, or cannot be written.
+    """
+
+    def __init__(self, usd: float, path: Path | None = None) -> None:
+        self.usd = usd
+        self._path = path
+        self._spent = 0.0
+        if path is not None:
+            self.book(0.0)
+
+    @property
+    def spent(self) -> float:
+        """US dollars so far, by all who share it."""
+        with self._held() as spent:
+            return spent
+
+    def book(self, usd: float) -> bool:
+        """Spend so much, if as much is left; whether it was."""
+        with self._held() as spent:
+            if spent + usd > self.usd:
+                return False
+            self._keep(spent + usd)
+            return True
+
+    def correct(self, booked: float, billed: float) -> None:
+        """What was booked has cost so much."""
+        with self._held() as spent:
+            self._keep(spent - booked + billed)
+
+    @contextmanager
+    def _held(self) -> Iterator[float]:
+        if self._path is None:
+            yield self._spent
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise BadInput(f"{str(self._path)!r}: spending cannot be counted there: {error.strerror}") from None
+        try:
+            _lock(self._file)
+            yield self._read()
+        finally:
+            os.close(self._file)
+
+    def _read(self) -> float:
+        text = os.pread(self._file, 64, 0).decode("ascii", "replace")
+        try:
+            return float(text or 0)
+        except ValueError:
+            raise BadInput(f"{str(self._path)!r} counts no spending; remove it, or give another folder") from None
+
+    def _keep(self, spent: float) -> None:
+        self._spent = spent
+        if self._path is not None:
+            os.pwrite(self._file, f"{spent:<63.17g}\n".encode(), 0)
+
+
+def _lock(file: int) -> None:
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return
+    fcntl.flock(file, fcntl.LOCK_EX)
