@@ -21,7 +21,7 @@ from typing import Any
 from anthropic import AsyncAnthropic
 
 from dissonance.faults import At, FaultPlan, RateLimit, RejectWork, Rule, When
-from dissonance.harness import Run, Scripted, run
+from dissonance.harness import Run, Scripted, many_runs, run
 from dissonance.harness.direct import DirectAnthropic
 from dissonance.harness.sweep import Case, Progress, sweep
 from dissonance.harness.sweep.segments import Segments
@@ -68,7 +68,8 @@ def _run_cost(
         assert made.calls == calls, (made.calls, made.error_text)
 
     def spent(client: AsyncAnthropic) -> float:
-        return timed(lambda: [play(client) for _ in range(runs)]) * 1000 / runs
+        with many_runs():
+            return timed(lambda: [play(client) for _ in range(runs)]) * 1000 / runs
 
     pairs = [(spent(_DIRECT), spent(_WIRE)) for _ in range(rounds)]
     direct, wire = (median(side) for side in zip(*pairs, strict=True))

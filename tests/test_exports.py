@@ -26,7 +26,7 @@ EXPORTS = {
         FaultMark Gullible History Interceptor Limits Live LiveModel Message Model OverBudget Pace Plan PlanError Recorded RecordedError Reply
         Restartable Run RunStopped ScriptExhausted Scripted ScriptedHuman Skeptical Usage Verdict agent
         cascade context_growth costs degrades_gracefully escalates false_acceptance independence load_run
-        makespan no_silent_damage no_silent_truncation overhead record_action record_checkpoint recovers
+        makespan many_runs no_silent_damage no_silent_truncation overhead record_action record_checkpoint recovers
         routes run save_cassette terminates text_block text_of tool_use worst
     """,
     "dissonance.patterns": """

@@ -60,7 +60,7 @@ from .human import After, Answer, Ask, ScriptedHuman
 from .limits import Limits
 from .marks import record_action, record_checkpoint
 from .models import Gullible, Live, Recorded, Scripted, Skeptical, save_cassette
-from .run import RecordedError, Run, load_run, run
+from .run import RecordedError, Run, load_run, many_runs, run
 from .workflow import Restartable
 
 __all__ = [
@@ -112,6 +112,7 @@ __all__ = [
     "independence",
     "load_run",
     "makespan",
+    "many_runs",
     "no_silent_damage",
     "no_silent_truncation",
     "overhead",

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from .agents import Agents, checked_agents
-from .call import Interceptor, LiveModel, Model, Plan
+from .call import Interceptor, LiveModel, Model, Plan, is_live, is_model
 from .errors import BadInput
 from .limits import Limits
 from .models import Gullible
@@ -73,7 +73,7 @@ def _schedule(schedule: object) -> int | None:
 
 
 def _model(model: object) -> Model | LiveModel:
-    if not isinstance(model, Model | LiveModel):
+    if not is_model(model) and not is_live(model):
         raise BadInput(
             f"model={model!r} is no model: give Gullible(), Scripted(…), or an object with reply() and describe()"
         )
@@ -88,10 +88,13 @@ def _seed(seed: object) -> int:
 
 def _limits(limits: object) -> Limits:
     if limits is None:
-        return Limits()
+        return _LIMITS
     if not isinstance(limits, Limits):
         raise BadInput(f"limits={limits!r}: give Limits(…), such as Limits(calls=100)")
     return limits
+
+
+_LIMITS = Limits()
 
 
 def _hosts(hosts: object) -> tuple[str, ...]:

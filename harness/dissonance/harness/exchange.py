@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from pydantic_core import to_json
 
 from .agents import Agents, Ordinals, attribute, by_runtime, current_agent
-from .call import ApiError, Call, Interceptor, LiveModel, Message, Model, Reply, Usage
+from .call import ApiError, Call, Interceptor, LiveModel, Message, Model, Reply, Usage, is_live
 from .errors import OverBudget
 from .history import Bodies, CallSent, FaultFired, Received, ReplyReceived
 from .limits import Switch
@@ -123,10 +123,10 @@ class Exchange:
     def __post_init__(self) -> None:
         self._live: LiveModel | None = None
         self._pure: Model | None = None
-        if isinstance(self.model, LiveModel):
+        if is_live(self.model):
             self._live = self.model
         else:
-            self._pure = self.model
+            self._pure = cast("Model", self.model)
         self._ordinals = Ordinals()
         self._meter = Meter()
         self._parser = GrowingParser()

@@ -80,6 +80,7 @@ class Hidden:
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._seen: set[str] = set()
+        self._environment: dict[Any, Any] | None = None  # as it was looked through last
         self._values: list[tuple[str, bytes]] = []  # the longest first, as one may begin with another
         for value in values:
             self.add(value)
@@ -95,6 +96,10 @@ class Hidden:
 
     def add_environment(self) -> None:
         """Hide what the environment holds under a name that says so."""
+        held = getattr(os.environ, "_data", None)  # its encoded contents: a hundredth of the time that reading it takes
+        if held is not None and held == self._environment:
+            return
+        self._environment = None if held is None else dict(held)
         for name, value in os.environ.items():
             if _ENVIRONMENT.search(name):
                 self.add(value)
@@ -119,6 +124,8 @@ class Hidden:
 
     def clean_json(self, value: Any) -> Any:
         """JSON data without them; the same object where it holds none."""
+        if not self._values:
+            return value
         if isinstance(value, str):
             return self.clean(value)
         if isinstance(value, Mapping):

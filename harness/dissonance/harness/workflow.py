@@ -6,6 +6,7 @@ import inspect
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, final
@@ -135,17 +136,21 @@ def _takes_task(function: Callable[..., Any]) -> bool:
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    inner: Callable[..., Any] = function
+    bound: tuple[Any, ...] = ()
+    if type(function) is partial:  # a sweep binds other values for each run
+        inner, bound = function.func, (len(function.args), *function.keywords)
     try:
-        found = _known.get(function)
-        if found is None:
-            found = _known[function] = _read_parameters(function)
-        return found
+        known = _known.setdefault(inner, {})
     except TypeError:  # it cannot be a key, or be referred to weakly
         return _read_parameters(function)
+    if bound not in known:
+        known[bound] = _read_parameters(function)
+    return known[bound]
 
 
-_known: WeakKeyDictionary[Callable[..., Any], list[inspect.Parameter]] = WeakKeyDictionary()
-"""A run asks five times, and a sweep runs one workflow thousands of times."""
+_known: WeakKeyDictionary[Callable[..., Any], dict[tuple[Any, ...], list[inspect.Parameter]]] = WeakKeyDictionary()
+"""By function, and by what ``functools.partial`` has bound of it: a run asks five times, a sweep makes thousands of runs."""
 
 
 def _read_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

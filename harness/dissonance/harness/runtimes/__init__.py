@@ -13,8 +13,8 @@ a run lasts, and only then, the runtime of every framework that is loaded
 
 from __future__ import annotations
 
-from .loaded import adapted, install_runtimes, runtimes, stay_at_home
+from .loaded import adapted, at_home, install_runtimes, runtimes, stay_at_home
 from .runtime import Inside, Runtime
 from .tools import ToolHook
 
-__all__ = ["Inside", "Runtime", "ToolHook", "adapted", "install_runtimes", "runtimes", "stay_at_home"]
+__all__ = ["Inside", "Runtime", "ToolHook", "adapted", "at_home", "install_runtimes", "runtimes", "stay_at_home"]

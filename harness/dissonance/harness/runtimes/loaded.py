@@ -20,7 +20,7 @@ from .runtime import Inside, Runtime
 from .sampling import install_sampling
 from .tools import ToolHook
 
-__all__ = ["adapted", "install_runtimes", "runtimes", "stay_at_home"]
+__all__ = ["adapted", "at_home", "install_runtimes", "runtimes", "stay_at_home"]
 
 _RUNTIMES = {
     "langgraph": ("langgraph.graph", "LangGraph"),
@@ -64,7 +64,7 @@ def adapted(target: Any) -> Callable[..., Any] | None:
 def install_runtimes(patches: Patches, stack: ExitStack, tools: ToolHook) -> None:
     """Make every framework observable until ``patches`` are undone: at once, or as soon as the run has loaded it."""
     install_sampling(patches)
-    stack.enter_context(_at_home())
+    stack.enter_context(at_home())
     installed = _Installed(Inside(patches, tools, stack))
     stack.callback(installed.forget)
     installed.look()
@@ -137,9 +137,11 @@ def stay_at_home() -> None:
 
 
 @contextmanager
-def _at_home() -> Iterator[None]:
-    former = {name: os.environ.get(name) for name in _QUIET}
-    os.environ.update(_QUIET)
+def at_home() -> Iterator[None]:
+    """Keep all telemetry at home for the block."""
+    former = {name: os.environ.get(name) for name, value in _QUIET.items() if os.environ.get(name) != value}
+    for name in former:
+        os.environ[name] = _QUIET[name]
     try:
         yield
     finally:

@@ -27,12 +27,18 @@ def install_sampling(patches: Patches) -> None:
     for owner in (Messages, AsyncMessages):
         for name in ("create", "stream"):
             original = vars(owner)[name]
-            absent = frozenset(_DEFAULTS) - frozenset(inspect.signature(original).parameters)
-            if absent:
-                patches.set(owner, name, _shimmed(original, absent))
+            shim = _shimmed(original)
+            if shim is not original:
+                patches.set(owner, name, shim)
 
 
-def _shimmed(original: Callable[..., Any], absent: frozenset[str]) -> Callable[..., Any]:
+@functools.lru_cache(maxsize=8)
+def _shimmed(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The method with those parameters; itself where it has them."""
+    absent = frozenset(_DEFAULTS) - frozenset(inspect.signature(original).parameters)
+    if not absent:
+        return original
+
     @functools.wraps(original)
     def shimmed(resource: Any, /, *args: Any, **kwargs: Any) -> Any:
         given = {name: kwargs.pop(name) for name in sorted(absent & kwargs.keys())}

@@ -6,6 +6,7 @@ at a time, whatever number of threads its cluster gives it.
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import pickle
 import sys
@@ -13,11 +14,12 @@ import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from dissonance.harness.errors import BadInput, DissonanceError
+from dissonance.harness.run import many_runs
 
 __all__ = ["ENGINES", "Engine", "WorkerDied", "check_engine", "played"]
 
@@ -72,7 +74,8 @@ def played(
     not help, and what ``work`` raises.
     """
     if engine == "local" and jobs == 1:
-        yield from enumerate(map(work, items))
+        with many_runs():
+            yield from enumerate(map(work, items))
         return
     import cloudpickle
 
@@ -100,7 +103,8 @@ def _until_a_death(
 ) -> Iterator[tuple[int, Any]]:
     from joblib import Parallel, delayed
 
-    calls = (delayed(_call)(packed, place, items[place]) for place in places)
+    call = delayed(_call_here if engine == "local" else _call)
+    calls = (call(packed, place, items[place]) for place in places)
     with _BACKENDS[engine](jobs, address):
         if engine == "ray":
             while some := list(islice(calls, _ROUND * jobs)):
@@ -115,6 +119,19 @@ _one_at_a_time = threading.Lock()
 def _call(packed: bytes, place: int, item: Any) -> tuple[int, Any]:
     with _one_at_a_time:
         return place, _unpacked(packed)(item)
+
+
+def _call_here(packed: bytes, place: int, item: Any) -> tuple[int, Any]:
+    """In a process that is there for nothing else."""
+    _settle()
+    return _call(packed, place, item)
+
+
+@cache
+def _settle() -> None:
+    stay = many_runs()
+    stay.__enter__()
+    atexit.register(stay.__exit__, None, None, None)
 
 
 @lru_cache(maxsize=2)

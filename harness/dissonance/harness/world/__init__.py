@@ -13,7 +13,7 @@ from .insist import insist
 from .kernel import World
 from .loop import VirtualLoop
 from .patches import Patches
-from .scope import complete, inside
+from .scope import STANDING, complete, inside
 from .strand import current_world
 
-__all__ = ["EPOCH", "Patches", "VirtualLoop", "World", "complete", "current_world", "inside", "insist"]
+__all__ = ["EPOCH", "STANDING", "Patches", "VirtualLoop", "World", "complete", "current_world", "inside", "insist"]

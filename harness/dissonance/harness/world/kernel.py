@@ -33,6 +33,7 @@ from dissonance.harness.errors import RunStopped
 
 from .insist import insist
 from .outside import Outside
+from .patches import Patches
 from .strand import NANOSECONDS, Strand, become, current_strand, to_ticks
 
 __all__ = ["BLOCKED_SECONDS", "CLEANUP_SECONDS", "FOREIGN_GRACE", "World"]
@@ -60,7 +61,7 @@ class World:
     served), so that interleavings can be explored and replayed. ``escapes`` names what kept the run
     from being deterministic (see :attr:`tier`), ``abandoned`` what would not stop at its end.
     ``blocked_seconds`` (real) is how long a strand may block in C before it loses the baton.
-    ``began`` is where its clock starts, below ``seconds``: a run's second process goes on in the first one's time.
+    ``patches`` are undone when it has ended. ``began`` is where its clock starts, below ``seconds``: a run's second process goes on in the first one's time.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class World:
         self.running: Strand | None = self.main
         self.strands: list[Strand] = [self.main]
 
+        self.patches = Patches()
         self.numbers = itertools.count(1)
         self.switches = 0
         self.breaths = 0

@@ -11,6 +11,7 @@ import threading
 from asyncio import events
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextvars import Context
+from types import MappingProxyType
 from typing import Any
 
 from .kernel import World
@@ -41,26 +42,34 @@ class VirtualFuture(asyncio.Future[Any]):
         return self._number
 
 
+_NO_FILES: Mapping[Any, selectors.SelectorKey] = MappingProxyType({})
+
+
 class _Selector(selectors.BaseSelector):
     """Parks the loop's strand instead of waiting for files; real files are looked at, and noted as an escape."""
 
     def __init__(self) -> None:
         self.loop: VirtualLoop | None = None
-        self._files = selectors.DefaultSelector()
+        self._files: selectors.BaseSelector | None = None  # made for the first file: few loops ever have one
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         if self.loop is not None:
             self.loop.world.escape(_describe_file(fileobj))
+        if self._files is None:
+            self._files = selectors.DefaultSelector()
         return self._files.register(fileobj, events, data)
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        if self._files is None:
+            raise KeyError(f"{fileobj!r} is not registered")
         return self._files.unregister(fileobj)
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return self._files.get_map()
+        return _NO_FILES if self._files is None else self._files.get_map()
 
     def close(self) -> None:
-        self._files.close()
+        if self._files is not None:
+            self._files.close()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         assert self.loop is not None
@@ -70,11 +79,11 @@ class _Selector(selectors.BaseSelector):
         if timeout is not None and timeout <= 0:
             self.loop.world.give_way()
         else:
-            self.loop.wait(self.has_ready_files if self._files.get_map() else None)
+            self.loop.wait(self.has_ready_files if self.get_map() else None)
         return self._look()
 
     def _look(self) -> list[tuple[selectors.SelectorKey, int]]:
-        return self._files.select(0) if self._files.get_map() else []
+        return self._files.select(0) if self._files is not None and self._files.get_map() else []
 
     def has_ready_files(self) -> bool:
         """Whether one of the real files can be read or written."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import gc
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from . import bound
 
-__all__ = ["Patches"]
+__all__ = ["Patches", "Standing"]
 
 _MISSING = object()
 
@@ -53,6 +55,10 @@ class Patches:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.undo()
+
+    def undo(self) -> None:
+        """Put everything back."""
         while self._in_c:
             _write_in_c(*self._in_c.pop())
         while self._undo:
@@ -61,6 +67,38 @@ class Patches:
                 delattr(target, name)
             else:
                 setattr(target, name, former)
+
+
+class Standing:
+    """Patches that ``install`` sets when the first holder comes, and that are undone when the last one goes.
+
+    A holder is a ``with`` block, in any thread; whoever comes while they stand finds them and pays nothing. So they must
+    be the same for everybody: what they do is decided where they are called.
+    """
+
+    def __init__(self, install: Callable[[Patches], None]) -> None:
+        self._install = install
+        self._turn = _thread.allocate_lock()
+        self._holders = 0
+        self._patches = Patches()
+
+    def __enter__(self) -> None:
+        with self._turn:
+            if not self._holders:
+                try:
+                    self._install(self._patches)
+                except BaseException:
+                    self._patches.undo()
+                    raise
+            self._holders += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._turn:
+            self._holders -= 1
+            if not self._holders:
+                self._patches.undo()
 
 
 def _write_in_c(target: type, name: str, value: Any) -> None:

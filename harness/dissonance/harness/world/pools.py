@@ -21,7 +21,7 @@ from .patches import Patches
 from .queues import VirtualQueue
 from .strand import current_world, stepping_out
 
-__all__ = ["install_pools", "pools_of", "retire_workers"]
+__all__ = ["install_pools", "lend_shutdown_lock", "pools_of", "retire_workers"]
 
 _RealQueue = queue.SimpleQueue
 _real_init = Future.__init__
@@ -29,10 +29,14 @@ _real_submit = ThreadPoolExecutor.submit
 
 
 def install_pools(patches: Patches) -> None:
-    """Make pools virtual inside the world, and futures hash by creation."""
+    """Make pools virtual inside a world, and futures hash by creation."""
     patches.set(Future, "__init__", _init_future)
     patches.set(Future, "__hash__", _hash_future)
-    patches.set(ThreadPoolExecutor, "submit", _submitting(patches))
+    patches.set(ThreadPoolExecutor, "submit", _submit)
+
+
+def lend_shutdown_lock(patches: Patches) -> None:
+    """For one world: a thread that it gives up may hold the lock which all pools share."""
     patches.set(pool_module, "_global_shutdown_lock", VirtualLock())
 
 
@@ -49,20 +53,17 @@ def _hash_future(future: Future[Any]) -> int:
     return object.__hash__(future) if number is None else number
 
 
-def _submitting(patches: Patches) -> Callable[..., Future[Any]]:
-    def submit(pool: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
-        world = current_world()
-        if world is None or not isinstance(pool._work_queue, _RealQueue):
-            return _real_submit(pool, function, *args, **options)
-        if not pool._threads:
-            _lend(pool, patches)
-            return _real_submit(pool, function, *args, **options)
-        with stepping_out():  # what threads it starts now have to be of the same kind
-            future = _real_submit(pool, function, *args, **options)
-        _expect(world, pool, future)
-        return future
-
-    return submit
+def _submit(pool: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+    world = current_world()
+    if world is None or not isinstance(pool._work_queue, _RealQueue):
+        return _real_submit(pool, function, *args, **options)
+    if not pool._threads:
+        _lend(pool, world.patches)
+        return _real_submit(pool, function, *args, **options)
+    with stepping_out():  # what threads it starts now have to be of the same kind
+        future = _real_submit(pool, function, *args, **options)
+    _expect(world, pool, future)
+    return future
 
 
 def _lend(pool: ThreadPoolExecutor, patches: Patches) -> None:

@@ -19,19 +19,31 @@ from .insist import untraced
 from .kernel import World
 from .loop import VirtualLoop, VirtualPolicy
 from .ordered import install_order
-from .patches import Patches
-from .pools import install_pools, pools_of, retire_workers
+from .patches import Patches, Standing
+from .pools import install_pools, lend_shutdown_lock, pools_of, retire_workers
 from .processes import install_processes
 from .report import tasks_of
 from .strand import Strand
 from .threads import forget_thread, install_threads
 from .watchdog import OutOfRealTime, Watchdog
 
-__all__ = ["complete", "inside"]
+__all__ = ["STANDING", "complete", "inside"]
 
 T = TypeVar("T")
 
 _one_world = _thread.allocate_lock()
+
+
+def _install(patches: Patches) -> None:
+    install_clocks(patches)
+    install_threads(patches)
+    install_pools(patches)
+    install_order(patches)
+    install_processes(patches)
+
+
+STANDING = Standing(_install)
+"""What every world needs, and code outside of any does not notice. Who makes many worlds holds it meanwhile."""
 
 
 @contextlib.contextmanager
@@ -45,12 +57,8 @@ def inside(world: World) -> Iterator[Patches]:
     if not _one_world.acquire(False):
         raise BusyError("a process holds one world at a time: another run is going on in it; wait for its end")
     try:
-        with Patches() as patches:
-            install_clocks(patches)
-            install_threads(patches)
-            install_pools(patches)
-            install_order(patches)
-            install_processes(patches)
+        with STANDING, world.patches as patches:
+            lend_shutdown_lock(patches)
             patches.set(events, "_event_loop_policy", VirtualPolicy(world, asyncio.get_event_loop_policy()))
             with untraced(), _watched(world):
                 yield patches
