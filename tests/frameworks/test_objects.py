@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import threading
+import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import framework_workflows as workflows
@@ -51,6 +58,53 @@ def test_a_crew_with_two_placeholders_wants_an_object() -> None:
         'task=\'What of Acme?\': the crew has the inputs topic, year; give an object, {"topic": "…", "year": "…"}'
     )
     assert played(crew, '{"topic": "otters", "year": 2025}').outcome == "completed"
+
+
+def test_a_crew_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its locks would be files in the temporary folder, its tasks' results a database in the user's."""
+    from crewai_core import lock_store
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert played(workflows.crewai()).outcome == "completed"
+    assert (list(tmp_path.iterdir()), lock_store._backend) == ([], None)
+
+
+def test_a_backend_of_the_workflows_own_keeps_the_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from crewai_core import lock_store
+
+    names: list[str] = []
+
+    @contextmanager
+    def backend(name: str, *, timeout: float) -> Iterator[None]:
+        names.append(name)
+        yield
+
+    monkeypatch.setattr(lock_store, "_backend", backend)
+    assert played(workflows.crewai()).outcome == "completed"
+    assert names
+
+
+def test_a_lock_that_another_thread_holds_is_waited_for() -> None:
+    """For its timeout in virtual seconds, as a file would be."""
+    import_module("crewai")
+    from crewai_core.lock_store import lock
+    from portalocker.exceptions import LockException
+
+    def play(task: str) -> float:
+        def hold() -> None:
+            with lock("a"):
+                time.sleep(60)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        time.sleep(1)
+        with lock("b"), pytest.raises(LockException, match=r"acquire lock 'a' \(timeout=10s\)"), lock("a", timeout=10):
+            pass
+        with lock("a", timeout=120):
+            return time.monotonic()
+
+    assert played(play).result == 60.0
 
 
 def test_a_flow_class_is_made_anew_in_each_run() -> None:

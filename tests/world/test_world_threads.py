@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import _thread
+import asyncio
+import os
 import queue
 import threading
 import time
@@ -42,6 +44,21 @@ def test_a_pool_keeps_its_order_and_takes_the_makespan() -> None:
 
     played = succeed(workflow)
     assert (played.result, played.seconds, played.world.tier) == ([3, 1, 2], 3.0, "T2")
+
+
+@pytest.mark.parametrize("cores", [1, 64])
+def test_a_pool_of_no_given_size_is_the_same_on_all_machines(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight workers, of threads and of asyncio alike: twenty pieces of work take three turns."""
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+
+    def threads() -> None:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(worked, [1.0] * 20))
+
+    async def executor() -> None:
+        await asyncio.gather(*(asyncio.to_thread(worked, 1.0) for _ in range(20)))
+
+    assert (succeed(threads).seconds, succeed(executor).seconds) == (3.0, 3.0)
 
 
 def test_a_result_times_out_at_its_second() -> None:

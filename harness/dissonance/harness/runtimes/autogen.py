@@ -3,6 +3,9 @@
 An agent is a participant of a team; a team's manager (the selector, for one) speaks under its own name. A team
 keeps what it has said, so each run begins by resetting all participants, in a message runtime of its own. A team
 that outlives the cancelling of its task is ended by the harness, as all else that does.
+
+``GraphFlow`` begins with the nodes of a set, whose order a process chooses anew by its hash seed: inside a run it is the
+order in which the graph was built.
 """
 
 from __future__ import annotations
@@ -15,8 +18,11 @@ from typing import Any
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import ChatAgent, Team
 from autogen_agentchat.teams import BaseGroupChat
+from autogen_agentchat.teams._group_chat._graph import _digraph_group_chat as graphs
 from autogen_core import CancellationToken, MessageHandlerContext, SingleThreadedAgentRuntime
 from autogen_core.tools import BaseTool
+
+from dissonance.harness.world import OrderedSet
 
 from .runtime import Inside, named, speaker, spoken_for
 
@@ -32,6 +38,7 @@ class AutoGen:
 
     def install(self, inside: Inside) -> None:
         inside.tools.guard(inside.patches, BaseTool, "run_json", lambda tool: str(tool.name))
+        inside.patches.set(graphs, "set", OrderedSet)
         inside.patches.set(AssistantAgent, "_call_llm", classmethod(_speaking(vars(AssistantAgent)["_call_llm"])))
 
     def speaker(self) -> str | None:

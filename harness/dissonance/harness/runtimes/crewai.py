@@ -2,8 +2,10 @@
 
 An agent is a role. CrewAI's event bus keeps a pool and a loop in a thread of its own from one run to the next; inside
 a run it gets new ones, which live in virtual time and end with the run. Its telemetry stays off, and what it stores
-for later runs goes into a folder that is removed. A flow gets no memory that it has not asked for: CrewAI's default one
-is a database with a thread that outlives the run.
+for later runs goes into a folder that is removed. Its locks, which are files in the temporary folder of the machine,
+are held in memory, unless the workflow has set a backend of its own for them. A flow gets no memory that it has not
+asked for: CrewAI's default one is a database with a thread that outlives the run. CrewAI itself uses what it deprecates,
+which under ``-W error`` would end each run: inside a run nobody is warned of that.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import functools
 import os
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +25,8 @@ from crewai.events.event_bus import crewai_event_bus
 from crewai.flow.flow import Flow
 from crewai.tools.base_tool import BaseTool, Tool
 from crewai.tools.structured_tool import CrewStructuredTool
+from crewai_core import lock_store
+from portalocker.exceptions import LockException
 
 from dissonance.harness.errors import RunStopped
 
@@ -39,6 +44,10 @@ class CrewAI:
     def install(self, inside: Inside) -> None:
         patches = inside.patches
         inside.stack.enter_context(_storage())
+        inside.stack.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"crewai\.")
+        if lock_store._backend is None:
+            patches.set(lock_store, "_backend", _Locks())
         _renew_bus(inside)
         patches.set(Flow, "_skip_auto_memory", True)
         for owner, method in (
@@ -172,6 +181,23 @@ def _storage() -> Iterator[None]:
 
 
 _FOLDER = "CREWAI_STORAGE_DIR"
+
+
+class _Locks:
+    """What ``crewai_core.lock_store`` calls for a lock by name."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, threading.Lock] = {}
+
+    @contextmanager
+    def __call__(self, name: str, *, timeout: float) -> Iterator[None]:
+        lock = self._locks.setdefault(name, threading.Lock())
+        if not lock.acquire(timeout=timeout):
+            raise LockException(f"Failed to acquire lock '{name}' (timeout={timeout}s)")
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def _renew_bus(inside: Inside) -> None:

@@ -12,8 +12,20 @@ from .clocks import EPOCH
 from .insist import insist
 from .kernel import World
 from .loop import VirtualLoop
+from .ordered import OrderedSet
 from .patches import Patches
 from .scope import STANDING, complete, inside
 from .strand import current_world
 
-__all__ = ["EPOCH", "STANDING", "Patches", "VirtualLoop", "World", "complete", "current_world", "inside", "insist"]
+__all__ = [
+    "EPOCH",
+    "STANDING",
+    "OrderedSet",
+    "Patches",
+    "VirtualLoop",
+    "World",
+    "complete",
+    "current_world",
+    "inside",
+    "insist",
+]

@@ -3,10 +3,14 @@
 A pool made outside has a queue in C, in which a worker would block with the baton in its hand.
 Where it has no threads yet, it is lent a virtual queue, and its workers are strands; where it has
 some, they are foreign threads: what they do is seen only by its end.
+
+A pool that is made inside without a number of workers has ``WORKERS``: Python takes it from the machine's cores, and
+what waits for a free worker would take longer on one machine than on another.
 """
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 import weakref
@@ -21,15 +25,21 @@ from .patches import Patches
 from .queues import VirtualQueue
 from .strand import current_world, stepping_out
 
-__all__ = ["install_pools", "lend_shutdown_lock", "pools_of", "retire_workers"]
+__all__ = ["WORKERS", "install_pools", "lend_shutdown_lock", "pools_of", "retire_workers"]
 
 _RealQueue = queue.SimpleQueue
 _real_init = Future.__init__
+_real_pool = ThreadPoolExecutor.__init__
 _real_submit = ThreadPoolExecutor.submit
 
 
+WORKERS = 8
+"""Workers of a pool for which nobody chose a number: Python's own choice on a machine of four cores."""
+
+
 def install_pools(patches: Patches) -> None:
-    """Make pools virtual inside a world, and futures hash by creation."""
+    """Make pools virtual inside a world and of one size on all machines, and futures hash by creation."""
+    patches.set(ThreadPoolExecutor, "__init__", _init_pool)
     patches.set(Future, "__init__", _init_future)
     patches.set(Future, "__hash__", _hash_future)
     patches.set(ThreadPoolExecutor, "submit", _submit)
@@ -38,6 +48,13 @@ def install_pools(patches: Patches) -> None:
 def lend_shutdown_lock(patches: Patches) -> None:
     """For one world: a thread that it gives up may hold the lock which all pools share."""
     patches.set(pool_module, "_global_shutdown_lock", VirtualLock())
+
+
+@functools.wraps(_real_pool)
+def _init_pool(pool: ThreadPoolExecutor, max_workers: int | None = None, *args: Any, **options: Any) -> None:
+    if max_workers is None and current_world() is not None:
+        max_workers = WORKERS
+    _real_pool(pool, max_workers, *args, **options)
 
 
 def _init_future(future: Future[Any]) -> None:
