@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from repeated import WORKFLOWS
 
 from dissonance.harness import Run, run
 
-TIMES = 1000
+TIMES = 200
 """``python -m benchmarks.repeats 10000`` makes as many as one likes."""
 
 
@@ -39,6 +41,16 @@ def test_each_run_has_the_same_history(name: str) -> None:
 STATM = Path("/proc/self/statm")
 
 
+@pytest.fixture
+def untraced_threads() -> Iterator[None]:
+    """Coverage keeps something of each thread that it has traced."""
+    tracer = threading.gettrace()
+    threading.settrace(None)  # type: ignore[arg-type]
+    yield
+    if tracer is not None:
+        threading.settrace(tracer)
+
+
 def left() -> tuple[int, int, int, float]:
     """Threads, open files, objects and megabytes of memory of this process."""
     gc.collect()
@@ -48,6 +60,7 @@ def left() -> tuple[int, int, int, float]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untraced_threads")
 @pytest.mark.skipif(not STATM.exists(), reason="asks Linux what the process holds")
 @pytest.mark.parametrize("name", ["pure_asyncio", "run_in_executor", "raw_threads_with_queues"])
 def test_nothing_is_left_of_a_thousand_runs(name: str) -> None:

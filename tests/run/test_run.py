@@ -312,6 +312,20 @@ def test_the_explicit_context_follows_tasks_and_threads() -> None:
     assert (done.tier, done.demoted_by) == ("T2", ("1 captured threads",))
 
 
+def test_the_explicit_context_of_one_run_is_not_the_nexts() -> None:
+    left_open = agent("judge")
+
+    def asks(task: str) -> None:
+        client().messages.create(**request("x"))
+
+    def enters(task: str) -> None:
+        left_open.__enter__()
+        asks(task)
+
+    named, unnamed = (made(workflow).history.calls()[0].agent for workflow in (enters, asks))
+    assert (named, unnamed) == ("judge", "writer")
+
+
 def test_what_patterns_log_becomes_events() -> None:
     import logging
 

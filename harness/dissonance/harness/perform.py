@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeVar
@@ -247,14 +248,15 @@ async def _awaited(result: Awaitable[T], ended: _End, desk: Desk | None) -> T:
 
 
 def _apart(function: Callable[[], T]) -> T:
-    """Call it with a state of exceptions of its own.
+    """Call it in a context of its own, and with a state of exceptions of its own.
 
-    Where a traced line of a handler raises, as :func:`~.world.insist.insist` lets it, the interpreter (3.11) goes on
+    A workflow that is ended in the midst of a ``with`` may leave the context's variables as they were in it. And
+    where a traced line of a handler raises, as :func:`~.world.insist.insist` lets it, the interpreter (3.11) goes on
     to take the handled exception for the current one, after the handler too. That of a generator ends with it.
     """
 
     def generator() -> Iterator[T]:
-        yield function()
+        yield copy_context().run(function)
 
     return next(generator())
 
