@@ -45,7 +45,7 @@ STATM = Path("/proc/self/statm")
 def untraced_threads() -> Iterator[None]:
     """Coverage keeps something of each thread that it has traced."""
     tracer = threading.gettrace()
-    threading.settrace(None)  # type: ignore[arg-type]
+    threading.settrace(None)
     yield
     if tracer is not None:
         threading.settrace(tracer)
