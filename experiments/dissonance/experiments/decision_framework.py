@@ -42,8 +42,8 @@ class DecisionFramework(Experiment[Settings, Framework]):
     question: ClassVar[str] = "What does each pattern gain, what does it cost, and when is it worth that?"
 
     def preset(self, size: Size) -> Settings:
-        """``quick``: 6 seeds; ``full``: 300."""
-        return Settings(seeds={"quick": 6, "default": 40, "full": 300}[size])
+        """``quick``: 6 seeds; ``full``: 200."""
+        return Settings(seeds={"quick": 6, "default": 40, "full": 200}[size])
 
     def pieces(self, params: Settings) -> list[Piece]:
         """The trials, then the composite."""

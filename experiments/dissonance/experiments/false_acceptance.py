@@ -56,11 +56,11 @@ class FalseAcceptance(Experiment[Settings, Acceptance]):
     )
 
     def preset(self, size: Size) -> Settings:
-        """``quick``: 50 seeds; ``full``: 2,000."""
+        """``quick``: 50 seeds; ``full``: 1,000."""
         if size == "quick":
             return Settings(seeds=50, others=(0.5,))
         if size == "full":
-            return Settings(seeds=2000, others=(0.3, 0.5, 0.8, 0.9, 0.95))
+            return Settings(seeds=1000, others=(0.3, 0.5, 0.8, 0.9, 0.95))
         return Settings()
 
     def pieces(self, params: Settings) -> list[Piece]:

@@ -33,10 +33,10 @@ class FanOutLatency(Experiment[Settings, FanOuts]):
     question: ClassVar[str] = "What do stragglers, time boxes and hedging do to the time that a fan-out takes?"
 
     def preset(self, size: Size) -> Settings:
-        """``quick``: 16 seeds, up to 16 branches at random latencies; ``full``: 200 seeds."""
+        """``quick``: 16 seeds, up to 16 branches at random latencies; ``full``: 100 seeds."""
         if size == "quick":
             return Settings(seeds=16, widths=(1, 4, 16), slots=(1, 4, 12))
-        return Settings(seeds=200) if size == "full" else Settings()
+        return Settings(seeds=100) if size == "full" else Settings()
 
     def pieces(self, params: Settings) -> list[Piece]:
         """The arms."""

@@ -41,11 +41,11 @@ class GroupThink(Experiment[Settings, Thinking]):
     question: ClassVar[str] = "How many independent voters is a debate worth, and what does it cost?"
 
     def preset(self, size: Size) -> Settings:
-        """``quick``: 32 questions and one panel size; ``full``: 1,500 and panels of 3 to 9."""
+        """``quick``: 32 questions and one panel size; ``full``: 800 and panels of 3 to 9."""
         if size == "quick":
             return Settings(seeds=32, panels=(5,))
         if size == "full":
-            return Settings(seeds=1500, panels=(3, 5, 9), correlations=(0.0, 0.15, 0.3, 0.45, 0.6))
+            return Settings(seeds=800, panels=(3, 5, 9), correlations=(0.0, 0.15, 0.3, 0.45, 0.6))
         return Settings()
 
     def pieces(self, params: Settings) -> list[Piece]:

@@ -38,10 +38,10 @@ class HierarchyOverhead(Experiment[Settings, Hierarchies]):
     question: ClassVar[str] = "What does each layer of a hierarchy cost, and what does it lose?"
 
     def preset(self, size: Size) -> Settings:
-        """``quick``: 16 workers instead of 64, 3 seeds; ``full``: 100 seeds."""
+        """``quick``: 16 workers instead of 64, 3 seeds; ``full``: 50 seeds."""
         if size == "quick":
             return Settings(seeds=3, shapes=((16, 16), (16, 4), (16, 2), (100, 100), (100, 10)))
-        return Settings(seeds=100) if size == "full" else Settings()
+        return Settings(seeds=50) if size == "full" else Settings()
 
     def pieces(self, params: Settings) -> list[Piece]:
         """The arms."""

@@ -65,11 +65,11 @@ class LoopTermination(Experiment[Settings, Termination]):
     )
 
     def preset(self, size: Size) -> Settings:
-        """``quick``: 1 seed and 30 samples; ``full``: 20 seeds, 1,000 samples and deeper trees."""
+        """``quick``: 1 seed and 30 samples; ``full``: 8 seeds, 400 samples and deeper trees."""
         if size == "quick":
             return Settings(seeds=1, samples=30, trees=((2, 3), (1.5, 4)))
         if size == "full":
-            return Settings(seeds=20, samples=1000, trees=((2, 6), (1.5, 8), (0.8, 10)))
+            return Settings(seeds=8, samples=400, trees=((2, 5), (1.5, 6), (0.8, 10)))
         return Settings()
 
     def pieces(self, params: Settings) -> list[Piece]:

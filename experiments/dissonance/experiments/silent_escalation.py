@@ -41,11 +41,11 @@ class SilentEscalation(Experiment[Settings, Escalation]):
     question: ClassVar[str] = "Which wrong actions never reach a human?"
 
     def preset(self, size: Size) -> Settings:
-        """``quick``: 40 cases an arm and two thresholds; ``full``: 2,000 and six."""
+        """``quick``: 40 cases an arm and two thresholds; ``full``: 1,000 and six."""
         if size == "quick":
             return Settings(seeds=2, thresholds=(0.7,))
         if size == "full":
-            return Settings(seeds=100, thresholds=(0.5, 0.7, 0.8, 0.85, 0.9, 0.95))
+            return Settings(seeds=50, thresholds=(0.5, 0.7, 0.8, 0.85, 0.9, 0.95))
         return Settings()
 
     def pieces(self, params: Settings) -> list[Piece]:

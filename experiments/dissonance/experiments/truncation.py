@@ -51,10 +51,10 @@ class TruncationLoss(Experiment[Settings, Truncation]):
     question: ClassVar[str] = "What is lost when a state outgrows the context window, and who notices?"
 
     def preset(self, size: Size) -> Settings:
-        """``quick``: one window, four fills, one seed; ``full``: a window of a million tokens too, ten seeds."""
+        """``quick``: one window, four fills, one seed; ``full``: a window of a million tokens too, five seeds."""
         if size == "quick":
             return Settings(seeds=1, windows=(32_768,), shares=(0.5, 1.0, 1.5, 2.0), tokens=(100_000,))
-        return Settings(seeds=10, windows=(32_768, 200_000, 1_000_000)) if size == "full" else Settings()
+        return Settings(seeds=5, windows=(32_768, 200_000, 1_000_000)) if size == "full" else Settings()
 
     def pieces(self, params: Settings) -> list[Piece]:
         """The arms."""
