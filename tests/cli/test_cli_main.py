@@ -11,6 +11,7 @@ import pytest
 
 from dissonance.cli.main import main
 from dissonance.cli.results import EXIT
+from dissonance.cli.show import show_exit
 from dissonance.experiments import NAMES
 from dissonance.experiments.loop_termination import LoopTermination, Settings
 from dissonance.faults import fault_types
@@ -98,7 +99,7 @@ def test_an_experiment_is_run_and_says_where_its_report_lies(
     ran = cli("run", "loop_termination", "--out", "found")
     report = json.loads((folder / "found" / "report.json").read_text())
     assert ran.code == EXIT[report["status"]]
-    assert ran.out.splitlines()[-1] == "Report: found/index.html"
+    assert ran.out.splitlines()[-2:] == ["Report: found/index.html", "Exit code 0: held: loop-termination."]
     assert ran.out.startswith("broke     Without a control 10 of 10 loops were still running")
     assert (folder / "found" / "index.html").is_file()
 
@@ -116,3 +117,11 @@ def test_help_needs_nothing_heavy(python: Callable[..., subprocess.Popen[str]]) 
 def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["probe", "--help"]) == 0
     assert "Usage: dissonance probe" in capsys.readouterr().out
+
+
+def test_the_last_line_says_what_the_exit_code_means(capsys: pytest.CaptureFixture[str]) -> None:
+    show_exit(1, {"a": "pass", "b": "fail", "c": "unknown", "d": "fail"})
+    assert capsys.readouterr().out == (
+        "Exit code 1: broke: b, d; not known: c; held: a; "
+        "the experiments ran to their end; what breaks is what they look for.\n"
+    )

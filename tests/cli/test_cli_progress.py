@@ -29,6 +29,14 @@ def test_lines_come_after_two_seconds_and_every_ten_from_then_on() -> None:
     assert stream.getvalue() == "runs: 2 of 10, about 12 s left\nruns: 4 of 10, about 20 s left\n"
 
 
+def test_what_was_done_before_does_not_count_into_the_time_that_is_left() -> None:
+    stream = StringIO()
+    with metering("runs", stream=stream, clock=clock_of([0.0, 0.0, 4.0])) as meter:
+        meter.at(81, 100)
+        meter.at(84, 100)
+    assert stream.getvalue() == "runs: 84 of 100, about 16 s left\n"
+
+
 def test_a_line_names_what_comes_next() -> None:
     stream = StringIO()
     with metering("runs", stream=stream, clock=clock_of([0.0, 4.0])) as meter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 from pydantic import Field
@@ -57,9 +58,12 @@ class Cascades(Result):
 
     def arm(self, control: str, twin: str, pattern: str | None = None) -> pd.DataFrame:
         """The runs under a control in which this twin was planted: not those that were stopped before."""
-        table = self.table[self.table["planted"]]
-        chosen = table[(table["control"] == control) & (table["twin"] == twin)]
+        chosen = self._arms.get((control, twin), self.table[:0])
         return chosen if pattern is None else chosen[chosen["pattern"] == pattern]
+
+    @cached_property
+    def _arms(self) -> Mapping[object, pd.DataFrame]:
+        return dict(list(self.table[self.table["planted"]].groupby(["control", "twin"])))
 
     def delivered(self, control: str, twin: str, pattern: str | None = None) -> Interval:
         """How often what was planted stood in what the workflow delivered."""

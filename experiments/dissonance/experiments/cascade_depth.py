@@ -11,7 +11,7 @@ a claim that each agent elaborates.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeAlias, get_args
 
 import pandas as pd
@@ -71,7 +71,7 @@ class CascadeDepth(Experiment[Settings, Cascades]):
             copies=copies,
             sampled=len(measured) - len(arms),
         )
-        return Cascades(**{**vars(result), "held": list(_held(result))})
+        return replace(result, held=list(_held(result)))
 
     def findings(self, result: Cascades) -> list[Finding]:
         """How far it goes, what each control makes of it, and whether the figures can be trusted."""

@@ -8,7 +8,7 @@ fault-free runs show whether a control stops honest work.
 A seed draws the task's size and the pace of each call (log-normal around ``Settings.seconds_per_call``,
 by a hash of seed, agent and call). What is still running after ``Settings.minutes`` virtual minutes is
 stopped by the harness and counts as not stopped. The pace is an assumption, chosen so that 45 minutes
-hold about 270 calls; calls until a guard fires do not depend on it.
+hold about 270 calls, half as many with ``--quick``; calls until a guard fires do not depend on it.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ class LoopTermination(Experiment[Settings, Termination]):
     )
 
     def preset(self, size: Size) -> Settings:
-        """``quick``: 1 seed and 30 samples; ``full``: 8 seeds, 400 samples and deeper trees."""
+        """``quick``: 1 seed, half the pace and 30 samples; ``full``: 8 seeds, 400 samples and deeper trees."""
         if size == "quick":
-            return Settings(seeds=1, samples=30, trees=((2, 3), (1.5, 4)))
+            return Settings(seeds=1, seconds_per_call=20, samples=30, trees=((2, 3), (1.5, 4)))
         if size == "full":
             return Settings(seeds=8, samples=400, trees=((2, 5), (1.5, 6), (0.8, 10)))
         return Settings()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from dissonance.experiments import Progress, Size, changes, experiments, find, r
 from .inputs import check_out
 from .progress import metering
 from .proof import tables_that_differ
-from .results import EXIT, shown_path
-from .show import show_proof, show_report
+from .results import EXIT, INTERRUPTED, shown_path
+from .show import show_exit, show_proof, show_report
 
 __all__ = ["Chosen", "run_named"]
 
@@ -57,23 +58,29 @@ def run_named(names: Sequence[str], out: Path, how: Chosen, prove: bool = False)
             stack.close()
             return stack.enter_context(metering(name)).at
 
-        page = run_experiments(
-            chosen, out=out, size=how.size, seeds=how.seeds, changes=changed, workers=jobs, progress=progress
-        )
+        try:
+            page = run_experiments(
+                chosen, out=out, size=how.size, seeds=how.seeds, changes=changed, workers=jobs, progress=progress
+            )
+        except KeyboardInterrupt:
+            stack.close()
+            print("Interrupted; what has ended is kept: the same command goes on from there.", file=sys.stderr)
+            return INTERRUPTED
     found = _manifest(page)
     show_report(shown_path(page), [(each["status"], each["sentence"]) for each in found["findings"]])
-    if prove:
-        return _proof(page, [*names, *how.arguments()], EXIT[found["status"]])
+    if prove and not _proved(page, [*names, *how.arguments()]):
+        return EXIT["unknown"]
+    show_exit(EXIT[found["status"]], {each["name"]: each["status"] for each in found["sections"] if each["status"]})
     return EXIT[found["status"]]
 
 
-def _proof(page: Path, arguments: Sequence[str], code: int) -> int:
+def _proved(page: Path, arguments: Sequence[str]) -> bool:
     differing = tables_that_differ(page, ["run", *arguments])
     if differing:
         show_proof(f"not proved: a second process made other figures in {', '.join(differing)}")
-        return EXIT["unknown"]
+        return False
     show_proof("proved: a second process, in which strings hash otherwise, made the same tables")
-    return code
+    return True
 
 
 def _manifest(page: Path) -> dict[str, Any]:

@@ -51,14 +51,18 @@ class _Lines:
         self._clock = clock
         self._began = clock()
         self._due = self._began + FIRST_LINE
+        self._before: int | None = None
+        """What an earlier call of this job had done: all that the first tick counts, but one."""
 
     def at(self, done: int, total: int, what: str = "") -> None:
         self._what = what or self._what
+        if self._before is None:
+            self._before = max(0, done - 1)
         now = self._clock()
-        if now < self._due or not 0 < done < total:
+        if now < self._due or not self._before < done < total:
             return
         self._due = now + NEXT_LINE
-        left = (now - self._began) / done * (total - done)
+        left = (now - self._began) / (done - self._before) * (total - done)
         self.say(f"{self._what}: {done} of {total}, about {left:.0f} s left")
 
     def say(self, line: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.table import Table
@@ -17,7 +17,7 @@ from dissonance.reports.words import count, dollars, duration
 from .console import console
 from .results import Findings, Tried
 
-__all__ = ["show_findings", "show_proof", "show_report", "show_swept"]
+__all__ = ["show_exit", "show_findings", "show_proof", "show_report", "show_swept"]
 
 _STYLE = {"pass": "green", "fail": "bold red", "unknown": "yellow", "not applicable": "dim"}
 
@@ -47,6 +47,20 @@ def show_report(page: Path, findings: Iterable[tuple[Status, str]]) -> None:
     for status, sentence in findings:
         out.print(Text.assemble((f"{SAID[status]:10}", _STYLE[status]), sentence))
     out.print(Text(f"Report: {page}"), soft_wrap=True)
+
+
+def show_exit(code: int, judged: Mapping[str, Status]) -> None:
+    """What the exit code of experiments means: what their sections answered, and no error of the run."""
+    said = [f"{SAID[status]}: {', '.join(_of(judged, status))}" for status in _STATUSES if _of(judged, status)]
+    told = "the experiments ran to their end; what breaks is what they look for" if "fail" in judged.values() else ""
+    console().print(Text(f"Exit code {code}: {'; '.join([*said, told] if told else said)}."), soft_wrap=True)
+
+
+_STATUSES: tuple[Status, ...] = ("fail", "unknown", "pass")
+
+
+def _of(judged: Mapping[str, Status], status: Status) -> list[str]:
+    return [name for name, each in judged.items() if each == status]
 
 
 def show_proof(told: str) -> None:
