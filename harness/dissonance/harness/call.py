@@ -8,13 +8,15 @@ functions from data to data; the drivers in ``wire`` perform a reply on virtual 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeGuard, runtime_checkable
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeGuard, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from .history import History
+
+T = TypeVar("T")
 
 __all__ = [
     "ApiError",
@@ -39,6 +41,7 @@ __all__ = [
     "blocks_of",
     "is_live",
     "is_model",
+    "of_call",
     "text_block",
     "text_of",
     "tool_use",
@@ -179,6 +182,21 @@ class Call:
         return tuple(str(tool.get("name", "")) for tool in self.tools)
 
 
+def of_call(read: Callable[[Call], T]) -> Callable[[Call], T]:
+    """Remember with a call what is read off its contents: a model, its helpers and each fault ask for the same."""
+    name = f"_{read.__module__}.{read.__qualname__}"
+
+    @wraps(read)
+    def remembered(call: Call) -> T:
+        held = vars(call)
+        if name not in held:
+            held[name] = read(call)
+        found: T = held[name]
+        return found
+
+    return remembered
+
+
 # --- the reply --------------------------------------------------------------------------------
 
 
@@ -294,7 +312,16 @@ class Reply:
 
     def with_message(self, message: Message) -> Reply:
         """The same reply with another message; its usage is counted anew."""
-        return replace(self, body=replace(message, usage=None))
+        body = Message(
+            message.content,
+            message.stop_reason,
+            message.stop_sequence,
+            message.stop_details,
+            None,
+            message.id,
+            message.model,
+        )
+        return replace(self, body=body)
 
 
 # --- who answers, and who interferes ----------------------------------------------------------

@@ -19,10 +19,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
+from pydantic_core import from_json, to_json
+
 from .asked import asked_schema
-from .call import Block, Call, Json, JsonObject, Message, blocks_of, text_block, text_of, tool_use
+from .call import Block, Call, Json, JsonObject, Message, blocks_of, of_call, text_block, text_of, tool_use
 from .schemas import leaves, options_of, side_of_boolean, type_of
 from .shapes import fill, score_range
 from .words import Offer, Side, listed, offered, side_of, tokens_of
@@ -48,6 +51,8 @@ _HANDOFF = re.compile(
     r"|^(?:delegate|hand_?off|hand_?over|transfer_back|transfer_control)(?:_|$)"
     r"|^assign(?:_(?:task|work|agent)|$)|_to_(?:coworker|agent)$"
 )
+_REMEMBERED = 4_000
+"""Characters: what is filled with more is made anew each time."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LAST = re.compile(r"\b(end|finish|conclude|close|append|sign off)\b[^.!?\n]{0,40}\bwith\b", re.IGNORECASE)
 _WAITING = frozenset(
@@ -107,6 +112,7 @@ class Choice:
 # --- what is offered --------------------------------------------------------------------------
 
 
+@of_call
 def choices(call: Call) -> tuple[Choice, ...]:
     """Everything that this call offers to choose from, in the order in which :func:`decide` looks."""
     found: list[Choice] = []
@@ -121,7 +127,16 @@ def choices(call: Call) -> tuple[Choice, ...]:
     return tuple(found)
 
 
-def _in_schema(schema: JsonObject, where: Literal["schema", "tool"], tool: str | None) -> Iterator[Choice]:
+def _in_schema(schema: JsonObject, where: Literal["schema", "tool"], tool: str | None) -> tuple[Choice, ...]:
+    return _in_json_schema(to_json(schema, fallback=dict), where, tool)
+
+
+@lru_cache(maxsize=512)
+def _in_json_schema(schema: bytes, where: Literal["schema", "tool"], tool: str | None) -> tuple[Choice, ...]:
+    return tuple(_choices_of(from_json(schema), where, tool))
+
+
+def _choices_of(schema: JsonObject, where: Literal["schema", "tool"], tool: str | None) -> Iterator[Choice]:
     for path, leaf in leaves(schema, schema):
         options, sides = _sides(leaf, next((name for name in reversed(path) if name != "[]"), ""), tool is None)
         yield Choice(
@@ -186,6 +201,7 @@ def _words_choice(prompt: str, offers: Sequence[Offer]) -> Choice | None:
     return Choice("words", options, accepting, rejecting)
 
 
+@of_call
 def _word_offers(call: Call) -> tuple[str, tuple[Offer, ...]]:
     """The prompt that offers words (the system's, else the user's) and its offers."""
     system, user = call.system_text, last_user_text(call)
@@ -199,10 +215,12 @@ def _sided(items: Sequence[str]) -> tuple[Offer, ...]:
     return tuple(Offer(item, side) for item in items if (side := side_of(item)) is not None)
 
 
+@of_call
 def _asked(call: Call) -> JsonObject | None:
     return asked_schema(call.system_text) or asked_schema(last_user_text(call))
 
 
+@of_call
 def output_schema(call: Call) -> JsonObject | None:
     """The schema of the structured output that the call demands, if it does."""
     config = call.params.get("output_config") or {}
@@ -267,6 +285,7 @@ def _new_text(blocks: Sequence[Block]) -> str:
     return "\n".join([str(block.get("text", block.get("type"))) for block in blocks])
 
 
+@of_call
 def used_tools(call: Call) -> frozenset[str]:
     """The tools that the model has asked for in this user turn."""
     if not call.tools:
@@ -278,6 +297,7 @@ def used_tools(call: Call) -> frozenset[str]:
     return frozenset(used)
 
 
+@of_call
 def last_user_text(call: Call) -> str:
     """What the user last said, without tool results."""
     message = next(iter(user_turn(call)), {})
@@ -339,7 +359,7 @@ def answer(call: Call, *, accept: bool, strings: Sequence[str] = ()) -> Message 
     """
     schema = output_schema(call) or _asked(call)
     if schema is not None:
-        return Message((text_block(json.dumps(fill(schema, strings, accept), ensure_ascii=False)),))
+        return Message((text_block(_filled(schema, tuple(strings), accept)),))
     source, offers = _word_offers(call)
     words = _words_choice(source, offers)
     if words is None:
@@ -347,6 +367,17 @@ def answer(call: Call, *, accept: bool, strings: Sequence[str] = ()) -> Message 
     if len(words.options) > len(offers) and not (words.accepting if accept else words.rejecting):
         return Message((text_block(_mentioned(words, strings)),))
     return Message((text_block(_said(offers, source, accept, strings)),))
+
+
+def _filled(schema: JsonObject, strings: tuple[str, ...], accept: bool) -> str:
+    if sum(map(len, strings)) > _REMEMBERED:
+        return json.dumps(fill(schema, strings, accept), ensure_ascii=False)
+    return _filled_json(to_json(schema, fallback=dict), strings, accept)
+
+
+@lru_cache(maxsize=512)
+def _filled_json(schema: bytes, strings: tuple[str, ...], accept: bool) -> str:
+    return json.dumps(fill(from_json(schema), strings, accept), ensure_ascii=False)
 
 
 def tool_message(tool: JsonObject, strings: Sequence[str], accept: bool) -> Message:

@@ -74,6 +74,11 @@ class DirectAnthropic(AsyncAnthropic):
         self.answers_directly = not options.keys() - {"api_key", "max_retries"}
 
     @cached_property
+    def version(self) -> str:
+        """Of the API, as its requests say."""
+        return str(self.default_headers["anthropic-version"])
+
+    @cached_property
     def messages(self) -> AsyncMessages:
         return _Messages(self)
 
@@ -88,13 +93,15 @@ class _Messages(AsyncMessages):
     async def _asked(self, endpoint: Endpoint, params: dict[str, Any], by_sdk: Callable[..., Any]) -> Any:
         exchange = _exchange
         client = self._client
-        if exchange is None or not (getattr(client, "answers_directly", False) and _is_for(exchange)):
+        if exchange is None or not (isinstance(client, DirectAnthropic) and client.answers_directly):
+            return await by_sdk(**params)
+        if not _is_for(exchange):
             return await by_sdk(**params)
         body = _body(endpoint, params)
         if body is None:
             return await by_sdk(**params)
-        version = client.default_headers["anthropic-version"]
-        request = Request(endpoint, body, {"anthropic-version": str(version)}, 0, str(version))
+        version = client.version
+        request = Request(endpoint, body, {"anthropic-version": version}, 0, version)
         delivery = exchange.direct(request)
         wait = _wait(delivery)
         if wait is None:

@@ -105,7 +105,7 @@ class Meter:
         model = info(name if isinstance(name, str) else "")
         system = self._part("system", body.get("system"))
         tools = self._part("tools", body.get("tools") or None)
-        params = self._part("params", without_secrets({k: v for k, v in body.items() if k not in _APART}) or None)
+        params = self._settings({k: v for k, v in body.items() if k not in _APART})
         messages = body.get("messages")
         parts = self._history(messages) if isinstance(messages, list) else []
         base = sum([part.tokens for part in parts])
@@ -150,6 +150,17 @@ class Meter:
         if part is None:
             data = canonical(value)
             part = self._parts.keep(key, self._keep(data, _count_part(kind, value)), len(data))
+        return part
+
+    def _settings(self, params: dict[str, Any]) -> _Part | None:
+        """As :meth:`_part`; their secrets are looked for where they are new."""
+        if not params:
+            return None
+        key = ("params", to_json(params))
+        part = self._parts.data.get(key)
+        if part is None:
+            data = canonical(without_secrets(params))
+            part = self._parts.keep(key, self._keep(data, 0), len(data))  # what they add to a prompt is not documented
         return part
 
     # --- messages
@@ -268,8 +279,6 @@ def _only_text(value: Any) -> bool:
 
 
 def _count_part(kind: str, value: Any) -> int:
-    if kind == "params":  # mostly settings; what they add to a prompt is not documented
-        return 0
     if kind == "tools":
         return sum(map(count_json, value)) if isinstance(value, list) else count_json(value)
     return count_content(value)
