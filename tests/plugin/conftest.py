@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anthropic  # noqa: F401  # pytester forgets what a run inside it imported; what is loaded before stays
 import hypothesis  # noqa: F401
+import pandas.core.arrays.arrow.extension_types  # noqa: F401  # Arrow bears this once a process
 import pytest
 
 import dissonance.faults

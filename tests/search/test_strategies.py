@@ -63,7 +63,7 @@ def smallest(strategy: st.SearchStrategy[Any], condition: Callable[[Any], bool] 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["late_branch_left_out", "refusal_taken_for_answer", "no_quorum", "waits_for_words"])
+@pytest.mark.parametrize("name", ["refusal_taken_for_answer", "no_quorum", "waits_for_words"])
 def test_hypothesis_shrinks_to_the_smallest_plan(name: str) -> None:
     """Drawing the list of rules: the same plan as that of ``find_minimal``, two faults and numbers included."""
     bug = BY_NAME[name]

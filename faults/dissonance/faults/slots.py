@@ -62,6 +62,10 @@ class Slot(Spec):
             return not what.fault.of_task and what.fault.noun == self.noun
         return what.name in self.open_to
 
+    def lets_last(self, what: Possible) -> bool:
+        """Whether this, where it strikes here, could strike the later calls too."""
+        return what.lasting and self.noun != "task"
+
     def rule(self, fault: Fault, *, lasting: bool = False) -> Rule:
         """The rule that this fault strikes on this call alone or, ``lasting``, on this call and all later ones."""
         if self.noun == "task":

@@ -100,7 +100,7 @@ class Space(Spec):
         """
         for slots, lasting in product((self.slots, self.everywhere), (False, True)):
             for what, slot in product(self.faults, slots):
-                if slot.takes(what) and not (lasting and (slot.noun == "task" or not what.lasting)):
+                if slot.takes(what) and not (lasting and not slot.lets_last(what)):
                     yield from (Strike(what, slot, lasting, fault) for fault in what.forms)
 
 
@@ -151,5 +151,5 @@ def single_faults(agents: Iterable[str | Slot], *, faults: Sequence[Possible] | 
 
 def _drawn(space: Space, what: Possible, slot: Slot, seed: int) -> Strike:
     key = (seed, what.name, *slot.address)
-    lasting = what.lasting and slot.noun != "task" and uniform(*key, "lasting") < space.lasting
+    lasting = slot.lets_last(what) and uniform(*key, "lasting") < space.lasting
     return Strike(what, slot, lasting, what.drawn(*key))

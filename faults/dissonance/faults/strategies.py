@@ -10,8 +10,9 @@
         dissonance.run(review, "draft the notice", plan=plan).check(terminates())
 
 Drawn is the list of rules itself, never a seed, so that Hypothesis can take rules away and make each
-simpler. What it shrinks to is what :func:`.minimal.find_minimal` shrinks to: few rules, one call before
-many, the benign faults first, early slots, mild numbers. On the slots of the baseline (``slots_of``) only
+simpler, in the order of :func:`.minimal.find_minimal`: few rules, one call before many, the benign faults
+first, early slots, mild numbers. (It lowers one choice at a time: a fault with a number may hide behind one
+without.) On the slots of the baseline (``slots_of``) only
 faults are drawn that fire there, so that no plan shrinks into one that does nothing; of bare names of
 agents it is not known what can strike them, and examples of which nothing fires are discarded.
 
@@ -91,21 +92,27 @@ def fault_plans(
     singles = list(Space.at(slots, known).strikes())
     if not singles:
         _refuse("fault_plans", "agents", agents, "slots that one of the faults could strike")
-    chosen = draw(
-        st.lists(st.sampled_from(singles).flatmap(_with_numbers), min_size=1, max_size=max_rules, unique_by=_place)
-    )
+    chosen = draw(st.lists(_strikes(singles), min_size=1, max_size=max_rules, unique_by=_place))
     order = {_place(strike): number for number, strike in enumerate(singles)}
     return FaultPlan(rules=tuple(strike.rule for strike in sorted(chosen, key=lambda each: order[_place(each)])))
 
 
-def _with_numbers(strike: Strike) -> st.SearchStrategy[Strike]:
-    """A number is drawn for those without one, too: to Hypothesis, what needs fewer choices is simpler."""
+@st.composite
+def _strikes(draw: st.DrawFn, singles: Sequence[Strike]) -> Strike:
+    """Each of its traits is a choice of its own, so that each can be made simpler while the others stay.
+
+    A number is drawn for those without one, too: to Hypothesis, what needs fewer choices is simpler.
+    """
+    once = [strike for strike in singles if not strike.lasting]
+    lasting = draw(st.booleans())
+    what = draw(st.sampled_from(list(dict.fromkeys(strike.what.name for strike in once))))
+    strike = draw(st.sampled_from([strike for strike in once if strike.what.name == what]))
     spans = strike.what.ranges
-    numbers = {name: st.integers(0, span.steps).map(span.nth) for name, span in spans.items()} or {
-        "": st.integers(0, 0)
-    }
-    return st.fixed_dictionaries(numbers).map(
-        lambda drawn: replace(strike, fault=strike.what.with_values(drawn if spans else {}))
+    values = {name: draw(st.integers(0, span.steps).map(span.nth)) for name, span in spans.items()}
+    if not spans:
+        draw(st.integers(0, 0))
+    return replace(
+        strike, lasting=lasting and strike.slot.lets_last(strike.what), fault=strike.what.with_values(values)
     )
 
 
