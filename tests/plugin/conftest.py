@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+
 import anthropic  # noqa: F401  # pytester forgets what a run inside it imported; what is loaded before stays
 import hypothesis  # noqa: F401
-import pandas.core.arrays.arrow.extension_types  # noqa: F401  # Arrow bears this once a process
 import pytest
 
 import dissonance.faults
 import dissonance.harness
 import dissonance.reports  # noqa: F401
+
+importlib.import_module("pandas.core.arrays.arrow.extension_types")  # which Arrow bears once a process
 
 REVIEW = """
 import asyncio
