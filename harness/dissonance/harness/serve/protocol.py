@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from dissonance.harness.wire.drivers import Delivery
 
 from .app import TRANSPORT, App, answer, is_admin
-from .sending import Wire, headers_of, is_at_once, send_reply
+from .sending import Wire, head_of, is_at_once, send_reply
 from .session import Session
 
 __all__ = ["Protocol"]
@@ -75,18 +75,23 @@ class Protocol(HttpToolsProtocol):
         delivery.ended("complete", len(performance.chunks))
         status = performance.status
         assert status is not None
-        lines = [STATUS_LINE[status]]
-        for name, value in (*self.server_state.default_headers, *headers_of(performance)):
-            lines += (name, b": ", value, b"\r\n")
-        size = sum([len(chunk.data) for chunk in performance.chunks])
-        lines.append(b"content-length: %d\r\n\r\n" % size if cycle.keep_alive else b"connection: close\r\n\r\n")
-        lines += [chunk.data for chunk in performance.chunks]
-        self.transport.write(b"".join(lines))
+        data = [chunk.data for chunk in performance.chunks]
+        last = b"content-length: %d\r\n\r\n" % sum(map(len, data)) if cycle.keep_alive else b"connection: close\r\n\r\n"
+        own = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        self.transport.write(b"".join([STATUS_LINE[status], *own, head_of(performance), last, *data]))
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's, but an idle connection is the client's to close: a timer for each request has its price."""
+        if self.pipeline:
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
 
 
 async def _send(delivery: Delivery, speed: float, scope: Any, receive: Any, send: Any) -> None:

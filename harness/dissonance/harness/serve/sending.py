@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from dissonance.harness.wire.drivers import Delivery
 from dissonance.harness.wire.render import Performance
 
-__all__ = ["Receive", "Send", "Wire", "headers_of", "is_at_once", "send_reply"]
+__all__ = ["Receive", "Send", "Wire", "head_of", "headers_of", "is_at_once", "send_reply"]
 
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -138,11 +138,17 @@ def is_at_once(performance: Performance) -> bool:
 
 def headers_of(performance: Performance) -> list[tuple[bytes, bytes]]:
     """The headers in bytes. A value that would end its line is refused by a ValueError."""
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in performance.headers]
-    for name, value in headers:
-        if b"\n" in value or b"\r" in value:
-            raise ValueError(f"the reply's header {name!r} has a line break in it")
-    return headers
+    head_of(performance)
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in performance.headers]
+
+
+def head_of(performance: Performance) -> bytes:
+    """The headers as their lines. A value that would end its line is refused by a ValueError."""
+    head = "".join([f"{name}: {value}\r\n" for name, value in performance.headers])
+    if not head.count("\r") == head.count("\n") == len(performance.headers):
+        name = next(name for name, value in performance.headers if "\r" in value or "\n" in value)
+        raise ValueError(f"the reply's header {name!r} has a line break in it")
+    return head.encode("latin-1")
 
 
 def _is_stream(performance: Performance) -> bool:
