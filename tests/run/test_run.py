@@ -7,6 +7,7 @@ import functools
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -505,6 +506,43 @@ def test_what_demotes_a_run_is_named_in_it_and_in_each_verdict() -> None:
     assert "times of tier T3 do not repeat" in verdicts[1].reason
     with pytest.raises(CheckFailed, match=f"Demoted to T3 by {re.escape(culprits[0])}"):
         done.check(terminates(within_seconds=5))
+
+
+@pytest.mark.parametrize("how", ["subprocess", "fork"])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_stopped_run_leaves_no_child_process_behind(how: str) -> None:
+    children: list[int] = []
+
+    def never_ends(task: str) -> None:
+        if how == "subprocess":
+            children.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]).pid)
+        elif (pid := os.fork()) == 0:
+            signal.pause()
+        else:
+            children.append(pid)
+        while True:
+            ask(task)
+
+    done = run(never_ends, "Go.", limits=Limits(calls=3), store=None)
+    name = sys.executable if how == "subprocess" else "os.fork"
+    assert (done.outcome, done.abandoned) == ("stopped_by_harness", (f"child process {name!r}, which was killed",))
+    if how == "fork":
+        assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == -signal.SIGKILL
+    with pytest.raises(ProcessLookupError):
+        os.kill(children[0], 0)
+
+
+def test_the_child_process_of_a_run_that_ends_by_itself_may_go_on() -> None:
+    children: list[subprocess.Popen[bytes]] = []
+
+    def starts_a_server(task: str) -> None:
+        children.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]))
+        ask(task)
+
+    done = run(starts_a_server, "Go.", store=None)
+    assert (done.outcome, done.abandoned, children[0].poll()) == ("completed", (), None)
+    children[0].kill()
+    children[0].wait()
 
 
 def crashing_check(done: Run) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from swept import GRID, REVIEWS, Mortal, measure, review_trial
+from swept import GRID, REVIEWS, Mortal, Wedged, measure, review_trial
 
 from dissonance.harness import BadInput, load_run
 from dissonance.harness.sweep import Case, Progress, sweep
@@ -79,6 +79,21 @@ def test_a_case_that_always_kills_its_worker_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("locked", [False, True], ids=["blocks in C", "holds the interpreter"])
+def test_a_case_that_does_not_come_back_costs_its_worker_and_the_sweep_goes_on(tmp_path: Path, locked: bool) -> None:
+    swept = sweep(Wedged((3, 41), locked), GRID, seeds=7, folder=tmp_path, jobs=2, patience=1.0)
+    table = swept.table().set_index("case")
+    whole = sweep(measure, GRID, seeds=7, folder=tmp_path / "whole").table().set_index("case")
+    assert table["drawn"].drop([3, 41]).tolist() == whole["drawn"].drop([3, 41]).tolist()
+    reason = "it did not come back within 1 s of real time, and its worker was killed; stuck/case-000003.txt says where it was"
+    assert table.loc[3, ["outcome", "verdict", "reason"]].tolist() == ["killed", "fail", reason]
+    assert table.loc[41, "outcome"] == "killed"
+    for number in (3, 41):
+        assert "in __call__" in (tmp_path / "stuck" / f"case-{number:06d}.txt").read_text()
+    assert list((tmp_path / "stuck").glob("*.stacks")) == []
+
+
+@pytest.mark.slow
 def test_a_trial_of_a_workflow_counts_verdicts_and_keeps_what_failed(tmp_path: Path) -> None:
     swept = sweep(review_trial(tmp_path / "runs"), REVIEWS, seeds=1, folder=tmp_path / "sweep")
     table = swept.table()
@@ -105,6 +120,7 @@ def test_a_trial_of_a_workflow_counts_verdicts_and_keeps_what_failed(tmp_path: P
         ({"grid": {"n": [float("nan")]}}, "nan is no value for a table"),
         ({"grid": {"seed": [1]}}, "'seed' cannot name a parameter"),
         ({"seeds": 0}, "seeds=0: give a whole number from 1"),
+        ({"patience": 0}, "patience=0: give the real seconds that a case may take, such as 300"),
         ({"jobs": 0}, "jobs=0: give a number of workers from 1"),
         ({"engine": "spark"}, "engine='spark': there is none of this name; give one of local, dask, ray"),
         ({"address": "tcp://x"}, "the local engine has none"),

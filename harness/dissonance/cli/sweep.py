@@ -24,6 +24,9 @@ from .target import load_target, read_target
 
 __all__ = ["Swept", "Wanted", "sweep_target"]
 
+_RUNS_OF_A_CASE = 5
+"""At most: the baseline, which is made twice, the run, and if it is kept, that once more; and some time to spare."""
+
 _NONE = "none"
 """The arm without a fault."""
 
@@ -96,6 +99,7 @@ def _swept(
             engine=engine,
             jobs=jobs,
             address=address,
+            patience=_RUNS_OF_A_CASE * trial.limits.real_seconds,
             progress=lambda progress: _tell(meter, progress),
             notes={"command": asdict(wanted)},
         )

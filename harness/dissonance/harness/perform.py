@@ -51,6 +51,7 @@ from .store import RunFolder
 from .wire.hook import install_hook
 from .workflow import Restartable, Workflow
 from .world import Patches, World, complete, current_world, inside
+from .world.processes import kill_children
 
 __all__ = ["Order", "Performed", "concluded", "perform", "started"]
 
@@ -182,8 +183,12 @@ class _Life:
         except BaseException as error:
             return None, error
         finally:
+            world = self.exchange.world
+            if self.exchange.switch.stopped is not None or world.ending is not None:
+                world.abandoned += kill_children(world)
+            world.children.clear()
             if self._process.died is not None:
-                self.exchange.world.abandoned.clear()  # a dead process has left nothing behind that could go on
+                world.abandoned.clear()  # a dead process has left nothing behind that could go on
 
     def _play(self, begin: Callable[[], Any]) -> Any:
         order, world, ended = self._order, self.exchange.world, self.ended

@@ -20,6 +20,7 @@ What is kept in the folder:
         segments/0001.lines   a result a line, each with its checksum; one segment for each start of the sweep
         table.parquet         all results in the order of their cases; there once the sweep is complete
         runs/                 folders of runs that failed, where they are wanted
+        stuck/                where the threads were of cases that did not come back, and whose workers were killed
 
 A result is *acknowledged* once its line is written, by one unbuffered write. A kill of the process at any
 instant (not of the power: nothing is synchronised to the disk) loses no acknowledged result; the same call

@@ -13,13 +13,15 @@ import sys
 import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from dissonance.harness.errors import BadInput, DissonanceError
 from dissonance.harness.run import many_runs
+
+from .patience import Patience, Stuck
 
 __all__ = ["ENGINES", "Engine", "WorkerDied", "check_engine", "played"]
 
@@ -64,14 +66,20 @@ def check_engine(engine: str, jobs: int, address: str | None) -> None:
 
 
 def played(
-    work: Callable[[T], R], items: Sequence[T], *, engine: Engine = "local", jobs: int = 1, address: str | None = None
-) -> Iterator[tuple[int, R]]:
+    work: Callable[[T], R],
+    items: Sequence[T],
+    *,
+    engine: Engine = "local",
+    jobs: int = 1,
+    address: str | None = None,
+    patience: Patience | None = None,
+) -> Iterator[tuple[int, R | Stuck]]:
     """The place of each item and what ``work`` gives for it, as it is done: in no certain order, each once.
 
     ``jobs`` is the number of workers, ``address`` that of a Dask scheduler or a Ray cluster (None: one is
     started here). ``work`` is sent to the workers once for each item, by cloudpickle, and unpacked once in
-    each worker. What a worker was at when it died is done again. Raises :class:`WorkerDied` where that does
-    not help, and what ``work`` raises.
+    each worker. What a worker was at when it died is done again; for what it was at when ``patience`` killed
+    it there is :class:`Stuck`. Raises :class:`WorkerDied` where doing it again does not help, and what ``work`` raises.
     """
     if engine == "local" and jobs == 1:
         with many_runs():
@@ -79,7 +87,7 @@ def played(
         return
     import cloudpickle
 
-    packed = pickle.dumps((sys.path, cloudpickle.dumps(work)))
+    packed = pickle.dumps((sys.path, cloudpickle.dumps(work), patience))
     missing, done, deaths = array("q", range(len(items))), bytearray(len(items)), 0
     while missing:
         try:
@@ -89,12 +97,18 @@ def played(
                     deaths = 0
                     yield place, result
         except Exception as error:
-            deaths += 1
             if type(error).__name__ not in _DEATHS:
                 raise
+            stuck = {} if patience is None else patience.ended()
+            deaths = 0 if stuck else deaths + 1
             if deaths == _DEATHS_IN_A_ROW:
                 reason = f"a worker died {deaths} times without giving a single result: {error}"
                 raise WorkerDied(done.find(0), reason) from error
+        else:
+            return
+        for place, instead in stuck.items():
+            done[place] = True
+            yield place, instead
         missing = array("q", (place for place in missing if not done[place]))
 
 
@@ -118,7 +132,9 @@ _one_at_a_time = threading.Lock()
 
 def _call(packed: bytes, place: int, item: Any) -> tuple[int, Any]:
     with _one_at_a_time:
-        return place, _unpacked(packed)(item)
+        work, patience = _unpacked(packed)
+        with nullcontext() if patience is None else patience.over(place):
+            return place, work(item)
 
 
 def _call_here(packed: bytes, place: int, item: Any) -> tuple[int, Any]:
@@ -135,11 +151,10 @@ def _settle() -> None:
 
 
 @lru_cache(maxsize=2)
-def _unpacked(packed: bytes) -> Callable[[Any], Any]:
-    path, work = pickle.loads(packed)
+def _unpacked(packed: bytes) -> tuple[Callable[[Any], Any], Patience | None]:
+    path, work, patience = pickle.loads(packed)
     sys.path.extend(place for place in path if place not in sys.path)  # where this finds modules, a worker does
-    unpacked: Callable[[Any], Any] = pickle.loads(work)
-    return unpacked
+    return pickle.loads(work), patience
 
 
 # --- engines ----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from dissonance.harness.errors import BadInput
 
 from .cases import Case, Grid, Row, Scalar, checked_row, whole_row
 from .engines import Engine, WorkerDied, check_engine, played
+from .patience import Patience, Stuck
 from .progress import Progress, Swept, Told, quiet
 from .segments import Segments
 from .table import write_table
@@ -34,6 +35,7 @@ def sweep(
     engine: Engine = "local",
     jobs: int = 1,
     address: str | None = None,
+    patience: float = 300.0,
     progress: Told = quiet,
     notes: Mapping[str, Any] | None = None,
 ) -> Swept:
@@ -42,7 +44,8 @@ def sweep(
     ``trial`` is pure and can be pickled (also by cloudpickle); one that has ``describe() -> JSON`` says so
     what its rows depend on, any other is known by its name alone. A folder with a part of the same sweep
     goes on with what is missing. ``jobs`` workers play on ``engine``; ``local`` with one works in this
-    process. ``address`` is that of a running Dask scheduler or Ray cluster. ``progress`` is told after each run. ``notes`` are
+    process. ``address`` is that of a running Dask scheduler or Ray cluster. A case that takes more than ``patience`` real seconds
+    has its worker killed (the process that calls is none), and a row with the outcome ``killed``. ``progress`` is told after each run. ``notes`` are
     JSON that is kept with the sweep.
 
     :raises BadInput: an argument cannot be used, the folder holds another sweep or is damaged, or it cannot
@@ -51,13 +54,15 @@ def sweep(
     cases = Grid(grid, seeds)
     check_engine(engine, jobs, address)
     root = Path(folder)
+    waiting = Patience(root / "stuck", patience)
     with _claimed(root, _about(trial, cases), notes or {}):
+        waiting.ended()  # of a sweep that was killed itself
         segments = Segments(root / "segments", len(cases))
         try:
             told = _Told(progress, _counted(segments, len(cases)))
             before = segments.acknowledged
             if before < len(cases):
-                _play_missing(_Played(trial), cases, segments, told, engine, jobs, address)
+                _play_missing(_Played(trial), cases, segments, told, engine, jobs, address, waiting)
         finally:
             segments.close()
         path = root / "table.parquet"
@@ -74,11 +79,15 @@ def _play_missing(
     engine: Engine,
     jobs: int,
     address: str | None,
+    patience: Patience,
 ) -> None:
     """What is missing. A worker's death costs what was not acknowledged, which is played again."""
     missing = segments.missing()
     try:
-        for place, row in played(work, _Cases(cases, missing), engine=engine, jobs=jobs, address=address):
+        items = _Cases(cases, missing)
+        for place, row in played(work, items, engine=engine, jobs=jobs, address=address, patience=patience):
+            if isinstance(row, Stuck):
+                row = _killed(missing[place], row, patience)
             segments.add(missing[place], row)
             told.one(row)
     except WorkerDied as death:
@@ -86,6 +95,17 @@ def _play_missing(
             f"in one of the cases from {missing[death.first]}, {death}; mend the workflow, or play it with jobs=1 to "
             f"see what kills it. The {segments.acknowledged} results in the folder are intact"
         ) from death
+
+
+def _killed(number: int, stuck: Stuck, patience: Patience) -> dict[str, Scalar]:
+    """The row of a case that did not come back; beside the table stands where it was."""
+    where = patience.folder / f"case-{number:06d}.txt"
+    where.write_text(stuck.stacks, encoding="utf-8")
+    reason = (
+        f"it did not come back within {patience.seconds:g} s of real time, and its worker was killed; "
+        f"{where.parent.name}/{where.name} says where it was"
+    )
+    return {"outcome": "killed", "verdict": "fail", "reason": reason}
 
 
 @dataclass(frozen=True)

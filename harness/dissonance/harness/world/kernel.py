@@ -59,7 +59,8 @@ class World:
 
     ``shuffle`` seeds the order in which ready strands and tasks run (None: first come, first
     served), so that interleavings can be explored and replayed. ``escapes`` names what kept the run
-    from being deterministic (see :attr:`tier`), ``abandoned`` what would not stop at its end.
+    from being deterministic (see :attr:`tier`), ``abandoned`` what would not stop at its end, ``children``
+    the processes that were started within, by their ids.
     ``blocked_seconds`` (real) is how long a strand may block in C before it loses the baton.
     ``patches`` are undone when it has ended. ``began`` is where its clock starts, below ``seconds``: a run's second process goes on in the first one's time.
     """
@@ -98,6 +99,7 @@ class World:
         self.captured_threads = 0
         self.escapes: list[str] = []
         self.abandoned: list[str] = []
+        self.children: dict[int, tuple[str, Any]] = {}
         self.ending: RunStopped | None = None
         self._told = False
         self.closing = False
