@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from forks import on_a_disk_of
 
 from dissonance.experiments import play
 from dissonance.experiments.journal import Journal
@@ -95,6 +96,18 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(BadInput, match=r"it.journal': cannot keep what was measured: .*; what it holds is intact"):
         play(PIECES, journal=Journal(tmp_path / "file" / "it.journal"))
+
+
+def _fill(path: Path) -> None:
+    with pytest.raises(BadInput, match=r"cannot keep what was measured: File too large; what it holds is intact"):
+        replayed(path)
+
+
+def test_a_full_disk_is_told_and_what_is_there_stays(tmp_path: Path) -> None:
+    path = tmp_path / "it.journal"
+    assert on_a_disk_of(150, lambda: _fill(path)) == 0
+    assert replayed(path) == [0, 1, 4, 9, 16]
+    assert 0 < len(PLAYED) < 5
 
 
 @pytest.mark.slow

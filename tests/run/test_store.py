@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from anthropic import Anthropic
 from doubles import Answers, Rewrites, Says, request, said
+from forks import on_a_disk_of
 
 from dissonance.harness import BadInput, Limits, Run, agent, load_run, run, terminates
 from dissonance.harness.wire.table import error_reply
@@ -203,3 +204,46 @@ def test_what_has_no_json_is_kept_without_its_address(tmp_path: Path) -> None:
     done = run(lambda: object(), store=tmp_path, model=Says())
     assert done.path is not None
     assert load_run(done.path).result == "<object object>"
+
+
+# --- disks ------------------------------------------------------------------------------------
+
+
+def _chatter(task: str) -> str:
+    for _ in range(20):
+        task = pair(f"{task} and more")
+    return task
+
+
+def _fill(store: Path) -> None:
+    with pytest.raises(BadInput) as caught:
+        run(_chatter, "t", model=Says(), store=store)
+    (path,) = (each for each in store.iterdir() if each.name != "latest")
+    assert str(caught.value) == (
+        f"{str(path)!r}: the run cannot be stored: File too large; what is there of it is intact, and so are the other "
+        "runs: make room, or give another store, and run it again"
+    )
+
+
+def test_a_full_disk_is_told_when_the_run_has_ended_and_what_is_there_can_be_read(tmp_path: Path) -> None:
+    assert on_a_disk_of(4_000, lambda: _fill(tmp_path)) == 0
+    (path,) = tmp_path.glob("0*")
+    kept = load_run(path)
+    whole = run(_chatter, "t", model=Says(), store=None).history
+    assert (kept.outcome, kept.error_text) == ("crashed", "the process was killed before the run ended")
+    assert 2 < len(kept.history) < len(whole)
+    assert list(kept.history) == list(whole)[: len(kept.history)]
+
+
+def test_a_disk_that_is_full_at_once_is_told(tmp_path: Path) -> None:
+    def fill() -> None:
+        with pytest.raises(BadInput, match="the run cannot be stored: File too large; what is there of it is intact"):
+            stored(tmp_path)
+
+    assert on_a_disk_of(10, fill) == 0
+
+
+def test_a_store_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="no folder can be made there: Not a directory; give another one"):
+        stored(tmp_path / "file" / "runs")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import traceback
 from collections.abc import Callable
 from functools import partial
 
-__all__ = ["fork", "joined", "killed"]
+__all__ = ["fork", "joined", "killed", "on_a_disk_of"]
 
 
 def fork(work: Callable[[], object]) -> int:
@@ -30,6 +31,17 @@ def fork(work: Callable[[], object]) -> int:
 def joined(child: int) -> int:
     """Wait for the child: its exit code, or minus the signal that killed it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def on_a_disk_of(size: int, work: Callable[[], object]) -> int:
+    """The exit code of a child whose files may have so many bytes, as though the disk were full then."""
+
+    def limited() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        work()
+
+    return joined(fork(limited))
 
 
 def killed(child: Callable[[int], object], seconds: float) -> bool:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import resource
-import signal
 from functools import partial
 from pathlib import Path
 
 import pytest
-from forks import fork, joined, killed
+from forks import killed, on_a_disk_of
 from swept import GRID, measure
 
 from dissonance.harness import BadInput
@@ -75,19 +73,31 @@ def test_a_damaged_line_is_told_and_the_rest_stays(tmp_path: Path) -> None:
 
 
 def _fill(folder: Path) -> None:
-    """Play with files that may have 5,000 bytes, as on a disk that is full then."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
     with pytest.raises(BadInput, match=r"a result cannot be kept: File too large; the \d+ results there are intact"):
         sweep(measure, GRID, seeds=SEEDS, folder=folder)
 
 
 def test_a_full_disk_is_told_and_what_is_there_stays(tmp_path: Path) -> None:
-    assert joined(fork(partial(_fill, tmp_path / "full"))) == 0
+    assert on_a_disk_of(5_000, partial(_fill, tmp_path / "full")) == 0
     kept = _acknowledged(tmp_path / "full")
     assert 0 < len(kept) < TOTAL
     swept = sweep(measure, GRID, seeds=SEEDS, folder=tmp_path / "full")
     assert swept.played == TOTAL - len(kept)
+
+
+def _fill_with_the_table(folder: Path) -> None:
+    with pytest.raises(BadInput, match=r"table.parquet' cannot be written: .*; the results are intact: make room"):
+        sweep(measure, GRID, seeds=SEEDS, folder=folder)
+
+
+def test_a_disk_that_is_full_when_the_table_is_written_is_told_and_the_results_stay(tmp_path: Path) -> None:
+    swept = sweep(measure, GRID, seeds=SEEDS, folder=tmp_path)
+    whole = swept.path.read_bytes()
+    swept.path.unlink()
+    assert on_a_disk_of(len(whole) // 2, partial(_fill_with_the_table, tmp_path)) == 0
+    assert not swept.path.exists()
+    again = sweep(measure, GRID, seeds=SEEDS, folder=tmp_path)
+    assert (again.played, again.path.read_bytes()) == (0, whole)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

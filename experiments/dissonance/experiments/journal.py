@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from dissonance.harness.appending import write_all
 from dissonance.harness.errors import BadInput
 
 __all__ = ["Journal"]
@@ -45,8 +46,9 @@ class Journal:
         try:
             if self._file is None:
                 self._file = self._opened()
-            self._file.write(_HEAD.pack(len(content), _sum(content)) + content)
+            write_all(self._file.fileno(), _HEAD.pack(len(content), _sum(content)) + content)
         except OSError as error:
+            self.__exit__()  # opened again, it ends with its last whole record
             raise BadInput(
                 f"{str(self._path)!r}: cannot keep what was measured: {error.strerror}; "
                 "what it holds is intact: make room, or choose another folder with --out"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .call import JsonObject
+from .errors import BadInput
 from .history import SCHEMA
 from .observed import observed
 from .perform import Order, Performed, perform
@@ -39,7 +41,8 @@ def make(order: Order, compared: Compared, store: Path | None, notes: JsonObject
         performed = perform(order, folder)
     except BaseException as error:
         if folder is not None:
-            folder.close({"outcome": "crashed", "error": f"{type(error).__name__}: {error}"})
+            with suppress(BadInput):  # it is told what ended the run, not also that this could not be stored
+                folder.close({"outcome": "crashed", "error": f"{type(error).__name__}: {error}"})
         raise
     return closed(order, performed, compared, notes, folder, replay)
 

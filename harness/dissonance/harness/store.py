@@ -27,6 +27,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from .appending import write_all
 from .errors import BadInput
 from .history import SCHEMA, Bodies, Event, content_hash, read_events
 from .secrets import hidden
@@ -44,15 +45,19 @@ class RunFolder:
 
     def __init__(self, store: Path, name: str, plan: Mapping[str, Any], about: Mapping[str, Any]) -> None:
         self.path = _make(store, _slug(name))
-        _write(self.path / "plan.json", plan)
         self._about = about
-        _write(self.path / "run.json", {**about, "outcome": None})
-        (self.path / "bodies").mkdir()
-        self._history = _append(self.path / "history.jsonl")
-        self._parts = _append(self.path / "bodies" / "parts.jsonl")
         self._events: list[bytes] = []
         self._contents: list[bytes] = []
-        _point(store / "latest", self.path.name)
+        self._failed: OSError | None = None
+        try:
+            _write(self.path / "plan.json", plan)
+            _write(self.path / "run.json", {**about, "outcome": None})
+            (self.path / "bodies").mkdir()
+            self._history = _append(self.path / "history.jsonl")
+            self._parts = _append(self.path / "bodies" / "parts.jsonl")
+            _point(store / "latest", self.path.name)
+        except OSError as error:
+            raise self._cannot_be_kept(error) from None
 
     def event(self, line: bytes) -> None:
         """An event, for the next :meth:`flush`."""
@@ -63,19 +68,38 @@ class RunFolder:
         self._contents.append(b'{"hash":"%b","body":%b}\n' % (key.encode(), data))
 
     def flush(self) -> None:
-        """Append what has come since the last time: contents before the events that name them."""
+        """Append what has come since the last time: contents before the events that name them.
+
+        Where that fails, nothing more is written, so that what is there stays readable, and :meth:`close` tells:
+        here it would be raised into the workflow, which takes it for an error of its own.
+        """
         for file, lines in ((self._parts, self._contents), (self._history, self._events)):
             if lines:
                 data = lines[0] if len(lines) == 1 else b"".join(lines)
                 lines.clear()
-                os.write(file, data)
+                if self._failed is None:
+                    try:
+                        write_all(file, data)
+                    except OSError as error:
+                        self._failed = error
 
     def close(self, summary: Mapping[str, Any]) -> None:
-        """The run is over: complete ``run.json``."""
+        """The run is over: complete ``run.json``. Raises BadInput where the run could not be stored whole."""
         self.flush()
         os.close(self._history)
         os.close(self._parts)
-        _write(self.path / "run.json", {**self._about, **summary})
+        try:
+            if self._failed is not None:
+                raise self._failed
+            _write(self.path / "run.json", {**self._about, **summary})
+        except OSError as error:
+            raise self._cannot_be_kept(error) from None
+
+    def _cannot_be_kept(self, error: OSError) -> BadInput:
+        return BadInput(
+            f"{str(self.path)!r}: the run cannot be stored: {error.strerror}; what is there of it is intact, and so are "
+            "the other runs: make room, or give another store, and run it again"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Ledger:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise BadInput(f"{str(self._path)!r}: spending cannot be counted there: {error.strerror}") from None
+            raise self._cannot_be_counted(error) from None
         try:
             _lock(self._file)
             yield self._read()
@@ -73,7 +73,13 @@ class Ledger:
     def _keep(self, spent: float) -> None:
         self._spent = spent
         if self._path is not None:
-            os.pwrite(self._file, f"{spent:<63.17g}\n".encode(), 0)
+            try:
+                os.pwrite(self._file, f"{spent:<63.17g}\n".encode(), 0)
+            except OSError as error:
+                raise self._cannot_be_counted(error) from None
+
+    def _cannot_be_counted(self, error: OSError) -> BadInput:
+        return BadInput(f"{str(self._path)!r}: spending cannot be counted there: {error.strerror}")
 
 
 def _lock(file: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from dissonance.harness.appending import write_all
 from dissonance.harness.errors import BadInput
 from dissonance.harness.history import content_hash
 
@@ -55,9 +56,7 @@ class Segments:
             self._open()
         assert self._file is not None
         try:
-            written = os.write(self._file, line)
-            while written < len(line):
-                written += os.write(self._file, line[written:])
+            write_all(self._file, line)
         except OSError as error:
             raise self._cannot_be_kept(error) from None
         self._note(self._paths[-1], number, len(self._paths) - 1 << _OFFSET_BITS | self._end)

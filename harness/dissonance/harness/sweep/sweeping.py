@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -100,7 +100,8 @@ def _play_missing(
 def _killed(number: int, stuck: Stuck, patience: Patience) -> dict[str, Scalar]:
     """The row of a case that did not come back; beside the table stands where it was."""
     where = patience.folder / f"case-{number:06d}.txt"
-    where.write_text(stuck.stacks, encoding="utf-8")
+    with suppress(OSError):  # its row is what matters, and is told of if the disk is full
+        where.write_text(stuck.stacks, encoding="utf-8")
     reason = (
         f"it did not come back within {patience.seconds:g} s of real time, and its worker was killed; "
         f"{where.parent.name}/{where.name} says where it was"
