@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from ported import PATTERNS, agents, built, played, slow_and_broken
+from ported import PATTERNS, agents, built, played
 
 from dissonance.faults import At, CutStream, RejectWork, Rule
 from dissonance.harness import Answer, ScriptedHuman, run
-from dissonance.harness.same import difference
 from dissonance.patterns.ports import DEFAULTS, GUARDED, Settings
 
 pytest.importorskip("autogen_agentchat", reason="needs pip install 'dissonance[autogen]'")
@@ -27,26 +26,10 @@ CLEAN = {
 @pytest.mark.parametrize("settings", [DEFAULTS, GUARDED, Settings(guarded=True, streamed=True)])
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_without_a_fault_every_agent_speaks_in_its_turn(pattern: str, settings: Settings) -> None:
-    """A graph begins its branches in the order of a set, so theirs is not compared.
-
-    At the default gate the drafter acts, hands over, acts again after the human, and says so.
-    """
+    """At the default gate the drafter acts, hands over, acts again after the human, and says so."""
     made = played(PORT, pattern, settings)
     again = ["writer"] * 3 if pattern == "human_gate" and not settings.guarded else []
-    spoke = agents(made)
-    if pattern == "fan_out":
-        spoke[:2] = sorted(map(str, spoke[:2]))
-    assert (made.outcome, spoke) == ("completed", [*CLEAN[pattern].split(), *again])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("pattern", PATTERNS)
-def test_a_slow_and_broken_run_repeats_a_hundred_times(pattern: str) -> None:
-    first = played(PORT, pattern, GUARDED, *slow_and_broken())
-    assert all(counted.fired for counted in first.faults.values())
-    for _ in range(99):
-        made = played(PORT, pattern, GUARDED, *slow_and_broken())
-        assert difference(first.history, made.history, first.tier) is None
+    assert (made.outcome, agents(made)) == ("completed", [*CLEAN[pattern].split(), *again])
 
 
 @pytest.mark.parametrize(("pattern", "by"), [("supervise", "reviewer"), ("debate", "moderator")])

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ported import PATTERNS, agents, built, played, slow_and_broken
+from ported import PATTERNS, agents, built, played
 
 from dissonance.faults import At, CutStream, HttpError, RejectWork, Rule
 from dissonance.harness import Answer, Message, Scripted, ScriptedHuman, run, tool_use
-from dissonance.harness.same import difference
 from dissonance.patterns.ports import DEFAULTS, GUARDED, Settings
 
 pytest.importorskip("crewai", reason="needs pip install 'dissonance[crewai]'")
@@ -46,16 +45,6 @@ def test_a_manager_delegates_to_its_coworker() -> None:
     }
     made = played(PORT, "supervise", GUARDED, model=Scripted(script))
     assert (made.outcome, agents(made)) == ("completed", ["head", "writer", "head"])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("pattern", PATTERNS)
-def test_a_slow_and_broken_run_repeats_ten_times(pattern: str) -> None:
-    first = played(PORT, pattern, GUARDED, *slow_and_broken())
-    assert all(counted.fired for counted in first.faults.values())
-    for _ in range(9):
-        made = played(PORT, pattern, GUARDED, *slow_and_broken())
-        assert difference(first.history, made.history, first.tier) is None
 
 
 def test_a_debate_ends_after_its_rounds_where_it_is_guarded() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from ported import PATTERNS, TASK, agents, built, played, slow_and_broken
+from ported import PATTERNS, TASK, agents, built, played
 
 from dissonance.faults import At, CutStream, RejectWork, Rule, When
 from dissonance.harness import Answer, Scripted, ScriptedHuman, run
-from dissonance.harness.same import difference
 from dissonance.patterns.ports import DEFAULTS, GUARDED, Settings
 
 pytest.importorskip("langchain_anthropic", reason="needs pip install 'dissonance[langgraph]'")
@@ -31,17 +30,6 @@ def test_without_a_fault_every_agent_speaks_in_its_turn(pattern: str, settings: 
     made = played(PORT, pattern, settings)
     again = ["writer"] if pattern == "human_gate" and not settings.guarded else []
     assert (made.outcome, agents(made)) == ("completed", [*CLEAN[pattern].split(), *again])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("settings", [DEFAULTS, GUARDED])
-@pytest.mark.parametrize("pattern", PATTERNS)
-def test_a_slow_and_broken_run_repeats_a_hundred_times(pattern: str, settings: Settings) -> None:
-    first = played(PORT, pattern, settings, *slow_and_broken())
-    assert all(counted.fired for counted in first.faults.values())
-    for _ in range(99):
-        made = played(PORT, pattern, settings, *slow_and_broken())
-        assert difference(first.history, made.history, first.tier) is None
 
 
 @pytest.mark.parametrize(

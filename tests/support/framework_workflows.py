@@ -200,20 +200,25 @@ def crewai_async(streamed: bool = False) -> Callable[[str], Any]:
 # --- AutoGen ----------------------------------------------------------------------------------
 
 
-def autogen(streamed: bool = False) -> Any:
-    from autogen_agentchat.agents import AssistantAgent
-    from autogen_agentchat.conditions import TextMentionTermination
-    from autogen_agentchat.teams import RoundRobinGroupChat
+def autogen_client() -> Any:
     from autogen_core.models import ModelFamily, ModelInfo
     from autogen_ext.models.anthropic import AnthropicChatCompletionClient
 
-    client = AnthropicChatCompletionClient(
+    return AnthropicChatCompletionClient(
         model=MODEL,
         max_tokens=400,
         model_info=ModelInfo(
             vision=False, function_calling=True, json_output=False, family=ModelFamily.UNKNOWN, structured_output=False
         ),
     )
+
+
+def autogen(streamed: bool = False) -> Any:
+    from autogen_agentchat.agents import AssistantAgent
+    from autogen_agentchat.conditions import TextMentionTermination
+    from autogen_agentchat.teams import RoundRobinGroupChat
+
+    client = autogen_client()
     researcher = AssistantAgent(
         "researcher",
         model_client=client,

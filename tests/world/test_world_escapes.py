@@ -17,7 +17,9 @@ from collections.abc import Callable
 import pytest
 from worlds import Played, later, play, succeed
 
+from dissonance.harness.world import watchdog
 from dissonance.harness.world.outside import Outside
+from dissonance.harness.world.strand import current_strand
 
 LOCK_FROM_OUTSIDE = _thread.allocate_lock()
 QUEUE_FROM_OUTSIDE: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -51,6 +53,33 @@ def test_a_lock_from_outside_held_across_a_sleep() -> None:
     played = succeed(workflow, **BLOCKED)
     assert played.result == ["holder", "waiter"]
     assert escapes(played) == ["thread 'waiter' blocked outside the world at test_world_escapes.py in wait"]
+
+
+def test_who_waits_for_a_processor_or_a_disk_does_not_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine with much to do, a strand may get next to no processor time for seconds."""
+
+    def workflow() -> bool:
+        with LOCK_FROM_OUTSIDE:
+            return LOCK_FROM_OUTSIDE.acquire(timeout=0.4)
+
+    assert play(workflow, **BLOCKED).world.tier == "T3"
+    monkeypatch.setattr(watchdog, "_goes_on", lambda strand: True)
+    played = succeed(workflow, **BLOCKED)
+    assert (played.result, played.world.escapes) == (False, [])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells what a thread waits for")
+def test_what_goes_on_is_told_from_what_sleeps() -> None:
+    def workflow() -> tuple[bool, bool]:
+        me = current_strand()
+        assert me is not None
+        sleeper = threading.Thread(target=time.sleep, args=(60,))
+        sleeper.start()
+        time.sleep(1)  # it sleeps by now, and this strand runs
+        (parked,) = (strand for strand in me.world.strands if strand.thread is sleeper)
+        return watchdog._goes_on(me), watchdog._goes_on(parked)
+
+    assert succeed(workflow).result == (True, False)
 
 
 def test_who_comes_back_joins_the_thread_that_let_it_go_on() -> None:

@@ -15,6 +15,7 @@ import functools
 import os
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from typing import Any
 from crewai import BaseLLM, Crew
 from crewai.events.event_bus import crewai_event_bus
 from crewai.flow.flow import Flow
+from crewai.llms import base_llm
 from crewai.tools.base_tool import BaseTool, Tool
 from crewai.tools.structured_tool import CrewStructuredTool
 from crewai_core import lock_store
@@ -50,6 +52,8 @@ class CrewAI:
             patches.set(lock_store, "_backend", _Locks())
         _renew_bus(inside)
         patches.set(Flow, "_skip_auto_memory", True)
+        retrying = functools.partial(base_llm.run_with_rate_limit_retry, sleep=_sleep)
+        patches.set(base_llm, "run_with_rate_limit_retry", retrying)
         for owner, method in (
             (BaseTool, "run"),
             (BaseTool, "arun"),
@@ -160,6 +164,11 @@ def _subclasses(kind: Any) -> Iterator[Any]:
     for each in kind.__subclasses__():
         yield each
         yield from _subclasses(each)
+
+
+def _sleep(seconds: float) -> None:
+    """In place of the real ``time.sleep``, which CrewAI holds as the default of an argument."""
+    time.sleep(seconds)
 
 
 # --- what it keeps ----------------------------------------------------------------------------

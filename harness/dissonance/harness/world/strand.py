@@ -52,6 +52,7 @@ def become(strand: Strand | None) -> None:
     _local.strand = strand
     if strand is not None:
         strand.ident = _thread.get_ident()
+        strand.native = _thread.get_native_id()
 
 
 @contextlib.contextmanager
@@ -88,6 +89,7 @@ class Strand:
     joiners: list[Strand] = field(default_factory=list)
     thread: threading.Thread | None = None
     ident: int = 0
+    native: int = 0
 
     def __post_init__(self) -> None:
         self.go.acquire()

@@ -3,6 +3,9 @@
 One raw thread for all worlds of a process, which come one after the other: it costs more to start one than to
 make a run, so it ends only when there has been no world for a while. It looks at the running strand while it
 holds the world's guard, so that no strand enters, leaves or ends meanwhile.
+
+A strand that gets no processor, because the machine has other work, or waits for a disk does not block: it goes on by
+itself, and nothing else should run before. Linux tells; elsewhere its processor time has to.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ _process_time = time.process_time
 _allocate_lock = _thread.allocate_lock
 _start = _thread.start_new_thread
 _get_ident = _thread.get_ident
+_open, _read, _close = os.open, os.read, os.close  # no file objects: one could start the collector in this thread
 _set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
@@ -56,7 +60,7 @@ class Watchdog:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._looks = 0
+        self._looks = self._asleep = 0
         self._switches = self._breaths = -1  # two numbers: a tuple could start the collector in this thread
         self._since = self._cpu = 0.0
         self._until_next = 0
@@ -88,16 +92,18 @@ class Watchdog:
         self._compare(running)
         if world.real_time_is_up():
             self._end_the_world()
-        elif self._looks * _INTERVAL >= world.blocked_seconds and self._is_blocked(running):
+        elif self._asleep * _INTERVAL >= world.blocked_seconds and self._is_blocked(running):
             world.evict(_monotonic() - self._since, place_of_thread(running.ident))
 
     def _compare(self, running: Strand) -> None:
         world = self._world
         if world.switches != self._switches or world.breaths != self._breaths or world.outside.listening:
             self._switches, self._breaths, self._looks = world.switches, world.breaths, 0
+            self._asleep = 0
             self._since, self._cpu = _monotonic(), _cpu_seconds(running)
         else:
             self._looks += 1
+            self._asleep = 0 if _goes_on(running) else self._asleep + 1
 
     def _is_blocked(self, running: Strand) -> bool:
         return _cpu_seconds(running) - self._cpu < _IDLE_SHARE * (_monotonic() - self._since)
@@ -199,6 +205,19 @@ def _cpu_seconds(strand: Strand) -> float:
         return time.clock_gettime(time.pthread_getcpuclockid(strand.ident))
     except (OSError, AttributeError):
         return _process_time()
+
+
+def _goes_on(strand: Strand) -> bool:
+    """Whether Linux says that the strand's thread runs, waits for a processor (both R), or for a disk (D)."""
+    try:
+        file = _open(f"/proc/self/task/{strand.native}/stat", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        line = _read(file, 256)
+    finally:
+        _close(file)
+    return line[line.rfind(b")") + 2 :][:1] in (b"R", b"D")
 
 
 class _Nothing(BaseException):
