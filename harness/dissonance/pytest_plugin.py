@@ -43,7 +43,7 @@ import pytest
 if TYPE_CHECKING:
     from dissonance.harness import Run
     from dissonance.plugin.profiles import Profile
-    from dissonance.plugin.record import Record, Told
+    from dissonance.plugin.record import Ending, Record, Told
     from dissonance.plugin.replay import Replay
 
 __all__ = ["Dissonance", "dissonance"]
@@ -493,23 +493,30 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         pytest.fail("--dissonance-replay: this test gave no run a plan, so that none was replayed", pytrace=False)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # outside of pytest's own wrapper, which knows skips and xfails
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Tell what the test did with its runs; where it failed, also below its traceback."""
+    report = yield
     state = item.config.stash[_STATE]
-    told = state.record.told(failed=call.excinfo is not None) if state.record and call.when == "call" else None
+    told = state.record.told(_ending(report)) if state.record and call.when == "call" else None
     if told is not None:
         from dissonance.plugin.record import properties
 
-        item.user_properties.extend(properties(told))  # before the report is made, which copies them
-    report = yield
-    if told is not None:
+        found = list(properties(told))
+        item.user_properties.extend(found)  # pytest copies them into the report of the teardown, which JUnit's XML reads
+        report.user_properties.extend(found)
         vars(report)["dissonance"] = told
         if report.failed:
             _explain(report, told, str(call.excinfo and call.excinfo.value))
     return report
+
+
+def _ending(report: pytest.TestReport) -> Ending:
+    if report.skipped:
+        return "xfailed" if hasattr(report, "wasxfail") else "skipped"
+    return "failed" if report.failed else "passed"
 
 
 def _explain(report: pytest.TestReport, told: Told, message: str) -> None:

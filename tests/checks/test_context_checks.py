@@ -86,6 +86,19 @@ def test_what_is_cut_on_its_way_fails_without_any_label(seen: dict[str, Any], wh
     )
 
 
+def test_tools_that_are_cut_off_are_missed() -> None:
+    tape = Tape(("r1",))
+    call = tape.call("writer", *WHOLE, system=SYSTEM, tools=[{"name": "lookup"}])
+    whole = {**request(*WHOLE, system=SYSTEM), "tools": [{"name": "lookup"}]}
+    tape.fault(call, whole, request(*WHOLE, system=SYSTEM), side="request")
+    tape.reply(call, "Done.", reached=("r1",))
+    verdict = no_silent_truncation()(run_of(tape.end()))
+    assert (verdict.status, verdict.reason) == (
+        "fail",
+        "lost: writer's call 1 reached the model without its tools; the workflow delivered as though nothing had happened",
+    )
+
+
 def test_other_words_in_the_same_place_are_no_truncation() -> None:
     seen = request("Task: The limit is 41 units.", *WHOLE[1:], system=SYSTEM)
     assert no_silent_truncation()(run_of(story(seen=seen))).status == "pass"

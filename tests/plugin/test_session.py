@@ -73,6 +73,38 @@ def test_the_error_shows_the_last_events(project: pytest.Pytester) -> None:
     )
 
 
+def test_a_finding_that_the_test_expects_is_no_failure(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_known="""
+            import pytest
+            from review import ENDLESS, FEW, NOBODY, review
+            from dissonance.harness import CheckFailed, terminates
+
+            def test_shows_it(dissonance):
+                (verdict,) = dissonance.run(review, "draft", plan=ENDLESS, limits=FEW).judge(terminates())
+                assert verdict.status == "fail"
+
+            @pytest.mark.xfail(raises=CheckFailed, strict=True)
+            def test_accepts_it(dissonance):
+                dissonance.run(review, "draft", plan=ENDLESS, limits=FEW).check(terminates())
+
+            def test_does_not_apply(dissonance):
+                if not dissonance.run(review, "draft", plan=NOBODY).faults["r1"].fired:
+                    pytest.skip("nothing answers to it")
+        """
+    )
+    result = project.runpytest("--dissonance-report=out")
+    result.assert_outcomes(passed=1, xfailed=1, skipped=1)
+    first, second, last, *_ = section(result)
+    said = " terminates: would not have ended: the harness stopped it after 30 calls"
+    assert first.startswith("expected (T1) test_known.py::test_accepts_it:" + said)
+    assert second.startswith("expected (T1) test_known.py::test_shows_it:" + said)
+    assert last == "3 tests made 3 runs (seed 0): 2 broke as expected, 1 skipped."
+    tree = ElementTree.parse(project.path / "out" / "junit.xml")
+    found = [each.get("value") for each in tree.iter("property") if each.get("name") == "dissonance.status"]
+    assert found == ["expected", "expected", "skipped"]
+
+
 def test_without_a_run_nothing_is_told(project: pytest.Pytester) -> None:
     project.makepyfile("def test_it(): pass")
     assert "dissonance" not in project.runpytest("-q").stdout.str()

@@ -6,15 +6,18 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from dissonance.faults.describe import plan_sentence
 from dissonance.harness import Run, Verdict, worst
 
-__all__ = ["Record", "Told", "properties"]
+__all__ = ["Ending", "Record", "Told", "properties"]
 
 Told = dict[str, Any]
 """A record as JSON: ``test``, ``runs``, ``judged``, ``status``, ``tier``, ``plan``, ``replay``, ``remarks`` and ``cases``."""
+
+Ending: TypeAlias = Literal["passed", "failed", "skipped", "xfailed"]
+"""How pytest says that a test ended; ``xfailed``: it failed, as its mark ``xfail`` says it must."""
 
 _CASES = 8
 
@@ -53,8 +56,13 @@ class Record:
             self._shown.clear()  # hundreds of examples: the last one is that which Hypothesis shows, too
         self._shown.append(run)
 
-    def told(self, failed: bool) -> Told | None:
-        """The record of the test, which has ended; None where it made no run."""
+    def told(self, ending: Ending) -> Told | None:
+        """The record of the test, which has ended; None where it made no run.
+
+        ``status`` is ``expected`` where a run did not hold and the test passed all the same, or is an ``xfail``;
+        ``skipped`` where the test was skipped after a run.
+        """
+        failed = ending in ("failed", "xfailed")
         self._settle()
         if not self._runs:
             return None
@@ -65,9 +73,9 @@ class Record:
             "runs": self._runs,
             "judged": self._judged,
             "searched": self._searched,
-            "status": "fail" if failed and self._bad is None else _overall(runs, decisive, failed),
+            "status": _overall(runs, self._bad, ending),
             "tier": max(run.tier for run in runs),
-            "reason": _reason(decisive),
+            "reason": _reason(self._bad if ending == "passed" and self._bad is not None else decisive),
             "plan": plan_sentence(decisive.plan) if decisive.plan else "",
             "worst_calls": self._worst_calls if self._searched and self._worst_calls > decisive.calls else None,
             "replay": decisive.replay_line,
@@ -88,11 +96,16 @@ def properties(told: Told) -> Iterator[tuple[str, str]]:
     yield from (("dissonance.run", case["path"]) for case in told["cases"] if case["path"])
 
 
-def _overall(runs: Sequence[Run], decisive: Run, failed: bool) -> str:
-    if failed:
-        return _status(decisive) or "fail"
+def _overall(runs: Sequence[Run], bad: Run | None, ending: Ending) -> str:
+    if ending == "skipped":
+        return "skipped"
+    if ending == "xfailed":
+        return "expected"
+    if ending == "failed":
+        return (None if bad is None else _status(bad)) or "fail"
     verdicts = [verdict for run in runs for verdict in run.verdicts]
-    return worst(verdicts) if verdicts else "not judged"
+    status = worst(verdicts) if verdicts else "not judged"
+    return "expected" if status in ("fail", "unknown") else status
 
 
 def _status(run: Run) -> str | None:

@@ -45,7 +45,8 @@ def _cases(records: Sequence[Told]) -> Iterator[Case]:
     for told in records:
         stored = [case for case in told["cases"] if case["path"] and Path(case["path"]).is_dir()]
         for number, case in enumerate(stored, 1):
-            yield _case(told["test"] + (f" (run {number})" if len(stored) > 1 else ""), case)
+            marks = [f"run {number}"] * (len(stored) > 1) + ["expected"] * (told["status"] == "expected")
+            yield _case(told["test"] + (f" ({', '.join(marks)})" if marks else ""), case)
 
 
 def _case(name: str, case: dict[str, Any]) -> Case:

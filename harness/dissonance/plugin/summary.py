@@ -9,13 +9,19 @@ from .record import Told
 
 __all__ = ["markdown", "summary", "test_lines"]
 
-_ORDER = {"fail": 0, "unknown": 1, "not judged": 2, "pass": 3}
+_ORDER = {"fail": 0, "unknown": 1, "expected": 2, "not judged": 3, "skipped": 4, "pass": 5}
+_BAD = ("fail", "unknown")
 
 
 def summary(records: Sequence[Told], seed: int) -> Iterator[str]:
-    """Each test that did not hold, with its smallest plan and the line that replays it; then one line for all."""
+    """Each test that did not hold, with its smallest plan and the line that replays it; then one line for all.
+
+    A test that passed though a run did not hold, since it was written to show that, has a single line.
+    """
     for told in _ordered(records):
-        if told["status"] not in ("pass", "not judged"):
+        if told["status"] == "expected":
+            yield f"expected ({told['tier']}) {told['test']}: {told['reason']}"
+        if told["status"] in _BAD:
             yield f"{told['status'].upper()} ({told['tier']}) {told['test']}"
             yield from (f"    {line}" for line in test_lines(told))
         else:
@@ -48,7 +54,7 @@ def markdown(records: Sequence[Told], seed: int) -> str:
     lines = ["# Dissonance", "", _totals(records, seed), "", "| verdict | test | tier | runs | plan |"]
     lines += ["|---|---|---|---|---|", *rows, ""]
     for told in _ordered(records):
-        if told["status"] in ("fail", "unknown"):
+        if told["status"] in _BAD:
             lines += [f"## {told['status']}: `{told['test']}`", ""]
             lines += [*(f"    {line}" for line in test_lines(told)), ""]
     return "\n".join(lines)
@@ -65,7 +71,8 @@ def _ordered(records: Sequence[Told]) -> list[Told]:
 def _totals(records: Sequence[Told], seed: int) -> str:
     count = Counter(told["status"] for told in records)
     runs = sum(told["runs"] for told in records)
-    said = {"fail": "failed", "unknown": "unknown", "not judged": "not judged by any check", "pass": "held"}
+    said = {"fail": "failed", "unknown": "unknown", "expected": "broke as expected"}
+    said |= {"not judged": "not judged by any check", "skipped": "skipped", "pass": "held"}
     parts = ", ".join(f"{count[status]} {word}" for status, word in said.items() if count[status])
     tests = f"{len(records)} test{'s' * (len(records) != 1)}"
     return f"{tests} made {runs} run{'s' * (runs != 1)} (seed {seed}): {parts}."

@@ -190,6 +190,8 @@ def _cut(eyes: _Eyes, call: CallSent) -> str | None:
     before, after = len(sent), len(seen)
     if after < before:
         return f"{_name(call)} reached the model with {after} of its {before} parts"
+    if eyes.reading.lost_tools(call):
+        return f"{_name(call)} reached the model without its tools"
     parts = zip(sent, seen, strict=False)
     cut = [len(a.text) - len(b.text) for a, b in parts if len(b.text) < len(a.text) and _is_rest(b.text, a.text)]
     return f"{_name(call)} reached the model {sum(cut):,} characters short" if cut else None

@@ -83,6 +83,13 @@ class Reading:
             parts.append(_message(f"{fault.after}-{place}", message))
         return tuple(parts)
 
+    def lost_tools(self, call: CallSent) -> bool:
+        """Whether the workflow offered tools, and a fault left the model none of them."""
+        fault = self._altered.get(call.id)
+        if call.tools is None or fault is None or fault.after is None:
+            return False
+        return not self._bodies.get(fault.after).get("tools")
+
     def said(self, reply: ReplyReceived | None) -> str:
         """The text of a reply's message, tool arguments included; empty for anything else."""
         if reply is None or reply.body is None or reply.status is None or reply.status >= 300:
