@@ -13,7 +13,6 @@ from dissonance.faults import (
     Stall,
     When,
     repertoire,
-    sentence,
     single_faults,
     slots_of,
     standard_battery,
@@ -88,9 +87,9 @@ def test_the_standard_battery(dissonance, each):
 
 def test_every_single_fault(dissonance):
     """Whatever is wrong with a reply: it is asked for again, or the invoice is not paid."""
-    for plan in single_faults(slots_of(desk, MAIL, **SETTING), faults=repertoire(["transport", "hallucination"])):
-        verdicts = dissonance.run(desk, MAIL, plan=plan, **SETTING).judge(*CHECKS.values())
-        assert [verdict for verdict in verdicts if verdict.status == "fail"] == [], sentence(plan)
+    damaging = [each for each in repertoire(["transport", "hallucination"]) if each.fault.damages]
+    for plan in single_faults(slots_of(desk, MAIL, **SETTING), faults=damaging):
+        dissonance.run(desk, MAIL, plan=plan, **SETTING).check(CHECKS["terminates"], CHECKS["no_silent_damage"])
 
 
 @quick(examples=25)

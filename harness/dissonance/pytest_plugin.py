@@ -158,17 +158,10 @@ def _plans(plan: Any, seed: int) -> Iterator[Any]:
 
 
 def _blocking(workflow: Any, task: Any, **options: Any) -> Run:
-    import asyncio
-    from concurrent.futures import ThreadPoolExecutor
-
     from dissonance.harness import run
+    from dissonance.harness.result import apart
 
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return run(workflow, task, **options)
-    with ThreadPoolExecutor(1) as thread:  # a run owns its loop, and this thread has one already
-        return thread.submit(partial(run, workflow, task, **options)).result()
+    return apart(partial(run, workflow, task, **options))  # a run owns its loop, and this thread may have one already
 
 
 def _steer(made: Run) -> None:
@@ -505,7 +498,9 @@ def pytest_runtest_makereport(
         from dissonance.plugin.record import properties
 
         found = list(properties(told))
-        item.user_properties.extend(found)  # pytest copies them into the report of the teardown, which JUnit's XML reads
+        item.user_properties.extend(
+            found
+        )  # pytest copies them into the report of the teardown, which JUnit's XML reads
         report.user_properties.extend(found)
         vars(report)["dissonance"] = told
         if report.failed:

@@ -209,6 +209,20 @@ def test_a_branch_that_was_asked_again_is_not_lost() -> None:
     assert lost_branches(run_of(tape.end())) == ()
 
 
+def test_a_branch_with_another_ones_message_is_not_that_one_asked_again() -> None:
+    """Roles that are asked the same at once differ in the system prompt alone; afterwards, another may stand in."""
+    tape = Tape()
+    law, prices = (tape.call("r", "What of Acme?", system=f"Look at {field}.") for field in ("law", "prices"))
+    tape.reply(law, None, status=529)
+    tape.reply(prices, "Done.")
+    (lost,) = lost_branches(run_of(tape.end()))
+    assert lost.calls[0].id == law
+    tape = Tape()
+    tape.reply(tape.call("r", "What of Acme?", system="Look at law."), None, status=529)
+    tape.turn("stand-in", "What of Acme?", "Done.")
+    assert lost_branches(run_of(tape.end())) == ()
+
+
 def test_a_gap_that_is_named_passes_and_one_that_is_filled_fails() -> None:
     def gaps(result: list[str]) -> list[str]:
         return [line.removesuffix(" is missing") for line in result if line.endswith("is missing")]

@@ -6,7 +6,6 @@ import importlib
 
 import anthropic  # noqa: F401  # pytester forgets what a run inside it imported; what is loaded before stays
 import hypothesis  # noqa: F401
-import pandas.core.arrays.arrow.extension_types  # noqa: F401  # registers with pyarrow, which takes it once
 import pytest
 
 import dissonance.faults

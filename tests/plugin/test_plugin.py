@@ -336,6 +336,18 @@ def test_an_async_test_is_run_to_its_end(project: pytest.Pytester) -> None:
     assert result.outlines.count("E       AssertionError: it was awaited") == 2
 
 
+def test_no_exception_is_being_handled_as_a_run_begins(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_context="""
+            import sys
+
+            def test_context(dissonance):
+                assert dissonance.run(lambda task: str(sys.exception()), "x").result == "None"
+        """
+    )
+    project.runpytest().assert_outcomes(passed=1)
+
+
 def test_a_run_inside_an_async_test_blocks_until_it_has_ended(project: pytest.Pytester) -> None:
     project.makepyfile(
         """

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from .call import JsonObject
 from .checks.terminates import terminates
@@ -19,7 +19,7 @@ from .history import History, Outcome
 from .judge import explain, judge
 from .same import difference
 
-__all__ = ["RecordedError", "Run", "Totals", "totals"]
+__all__ = ["RecordedError", "Run", "Totals", "apart", "totals"]
 
 
 class RecordedError(Exception):
@@ -79,7 +79,7 @@ class Run:
         """
         if self.again is None or self.tier == "T3" or self.stopped_by == "real_seconds":
             return None
-        return difference(self.history, _apart(self.again), self.tier)
+        return difference(self.history, apart(self.again), self.tier)
 
     def judge(self, *checks: Check) -> tuple[Verdict, ...]:
         """The verdict of each check (default: ``terminates()``). Before a *fail* is reported, the run is made again."""
@@ -96,14 +96,26 @@ class Run:
         return verdicts
 
 
-def _apart(play: Callable[[], History]) -> History:
-    """Play it in a thread of its own where this one has an event loop: a check may stand in an async test."""
+Made = TypeVar("Made")
+
+
+def apart(play: Callable[[], Made]) -> Made:
+    """Play it, in a thread of its own where this one has an event loop: a run or a check may stand in an async test.
+
+    Not inside an exception's handler: what the workflow raises would have that exception as its context.
+    """
+    if _has_loop():
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(play).result()
+    return play()
+
+
+def _has_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return play()
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(play).result()
+        return False
+    return True
 
 
 class Totals(TypedDict):

@@ -20,14 +20,24 @@ __all__ = ["degrades_gracefully", "lost_branches"]
 
 
 def lost_branches(run: Run) -> tuple[Branch, ...]:
-    """The branches whose last call got no whole answer, and that nobody asked again with the same conversation."""
+    """The branches whose last call got no whole answer, and that nobody asked again with the same conversation.
+
+    Asked again is by the same agent, also while it waited, or by another one afterwards: one that had the same message
+    at the same time under another system prompt is another branch.
+    """
     branches = branches_of(run)
-    answered = {(each.calls[-1].messages[:1], each.ended) for each in branches if each.answered}
+    answered = [each for each in branches if each.answered]
     return tuple(
-        each
-        for each in branches
-        if not each.answered and not any(m == each.calls[0].messages[:1] and t >= each.ended for m, t in answered)
+        each for each in branches if not each.answered and not any(_asks_again(other, each) for other in answered)
     )
+
+
+def _asks_again(other: Branch, lost: Branch) -> bool:
+    first, then = lost.calls[0], other.calls[0]
+    if then.messages[:1] != first.messages[:1]:
+        return False
+    same = (then.agent, then.system) == (first.agent, first.system)
+    return other.ended >= lost.ended if same else other.began >= lost.ended
 
 
 @dataclass(frozen=True, slots=True)

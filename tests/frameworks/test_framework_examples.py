@@ -1,0 +1,20 @@
+"""The applications in ``examples`` that are made with a framework: their chaos tests pass, and find what they say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from examples import chaos
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("folder", "expected"), [("langgraph-research", 3), ("crewai-postmortem", 2), ("autogen-review", 4)]
+)
+def test_its_chaos_tests_pass(tmp_path: Path, folder: str, expected: int) -> None:
+    """``expected``: how many of its tests show a weakness that a check names."""
+    done = chaos(folder, tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert re.search(rf"made \d+ runs \(seed 0\): {expected} broke as expected, ", done.stdout), done.stdout
