@@ -43,7 +43,7 @@ EXPORTS = {
         solo splitter state_of supervise table tool_error_rate tool_loop worker
     """,
     "dissonance.reports": """
-        Block Case Cell Checks DEFAULT_FOLDER Download Events Finding Interval Note Picture Report Section
+        Block Case Cell Checks DEFAULT_FOLDER Download Events Finding Grid Interval Mark Note Picture Report Section
         Table at_least at_most bootstrap_mean bootstrap_quantile cascade_graph cost_curves diagrams environment for_ci latency matrix
         paired_difference plan_download plan_in_short plan_sentence probe_report replay_line run_blocks runs_for_margin
         runs_to_see runs_to_tell space_time wilson write_report

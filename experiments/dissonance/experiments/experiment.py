@@ -59,6 +59,8 @@ class Experiment(ABC, Generic[P, R]):
     name: ClassVar[str]
     """The module's name, by which ``dissonance run`` knows it."""
     question: ClassVar[str]
+    asked: ClassVar[bool] = False
+    """Whether it is run only when it is named, or with ``--full``: it takes longer than the others together."""
 
     @abstractmethod
     def preset(self, size: Size) -> P:

@@ -24,6 +24,7 @@ NAMES = (
     "groupthink",
     "silent_escalation",
     "decision_framework",
+    "matrix",
 )
 """Modules of this package that hold an ``EXPERIMENT``, in the order of the report."""
 
@@ -42,6 +43,6 @@ def find(name: str) -> Experiment[Any, Any]:
     return found
 
 
-def experiments() -> Iterator[Experiment[Any, Any]]:
-    """All of them."""
-    return map(find, NAMES)
+def experiments(*, asked: bool = True) -> Iterator[Experiment[Any, Any]]:
+    """All of them; ``asked`` False leaves out those that are run only when they are asked for."""
+    return (one for one in map(find, NAMES) if asked or not one.asked)

@@ -66,9 +66,8 @@ def run_experiments(
 
 
 def _kept(one: Experiment[Any, Any], params: Params, result: Result, store: Path) -> list[Block]:
-    return [
-        block for worst in one.worst(params, result) for block in blocks_of(one, worst, keep(one, params, worst, store))
-    ]
+    kept = [(worst, keep(one, params, worst, store)) for worst in one.worst(params, result)]
+    return [block for worst, run in kept if worst.shown for block in blocks_of(one, worst, run)]
 
 
 def report_of(

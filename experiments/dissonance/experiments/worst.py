@@ -24,7 +24,7 @@ from dissonance.reports.words import slug
 if TYPE_CHECKING:
     from .experiment import Experiment, Params
 
-__all__ = ["NOTE", "Playable", "Worst", "again", "blocks_of", "keep"]
+__all__ = ["NOTE", "Playable", "Worst", "again", "blocks_of", "folder_of", "keep"]
 
 NOTE = "experiment"
 """The key, in a stored run's notes, of what made it."""
@@ -39,28 +39,38 @@ class Playable(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Worst:
-    """A run to keep. ``name`` tells it from the experiment's others; ``title`` stands above its diagram."""
+    """A run to keep. ``name`` tells it from the experiment's others; ``title`` stands above its diagram.
+
+    ``shown``: whether it has a diagram in the page; of very many, most are only kept.
+    """
 
     name: str
     title: str
     piece: Playable
+    shown: bool = True
 
 
 def keep(one: Experiment[Any, Any], params: Params, worst: Worst, store: Path) -> Run:
     """Play this piece into its folder below ``store``, in place of what an earlier call put there."""
     place = _place(one, params, worst.piece)
-    path = store / f"{slug(one.name)}-{slug(worst.name)}"
+    path = store / folder_of(one.name, worst.name)
     _refuse_what_is_not_ours(path)
     made = {"name": one.name, "params": params.model_dump(mode="json"), "piece": place}
     beside = store / f".{path.name}"
     shutil.rmtree(beside, ignore_errors=True)  # of a call that was killed
-    run = worst.piece.played(store=beside, notes={NOTE: made})
+    alone = {} if worst.shown else {"baseline": False}  # it stands beside nothing
+    run = worst.piece.played(store=beside, notes={NOTE: made}, **alone)
     assert run.path is not None, f"{worst.piece!r} does not hand on `store`"
     shutil.rmtree(path, ignore_errors=True)
     run.path.rename(path)
     shutil.rmtree(beside)
     run.path, run.replay_line = path, f"dissonance replay {quote(shown(path))}"
     return run
+
+
+def folder_of(experiment: str, name: str) -> str:
+    """The name of the folder in which the run of this name is kept."""
+    return f"{slug(experiment)}-{slug(name)}"
 
 
 def again(folder: Path) -> tuple[Run, Run]:

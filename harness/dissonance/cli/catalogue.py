@@ -59,7 +59,7 @@ def _patterns() -> Iterator[Entry]:
 def _experiments() -> Iterator[Entry]:
     from dissonance.experiments import experiments
 
-    return ((experiment.name, experiment.question) for experiment in experiments())
+    return ((one.name, f"{one.question}{' Run by its name, or with --full.' * one.asked}") for one in experiments())
 
 
 _SOURCES: dict[Kind, Callable[[], Iterator[Entry]]] = {

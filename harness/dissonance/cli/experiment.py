@@ -42,13 +42,13 @@ class Chosen:
 
 
 def run_named(names: Sequence[str], out: Path, how: Chosen, prove: bool = False) -> int:
-    """Run these experiments (default: all) and write one report; the exit code.
+    """Run these experiments (default: all but those that must be asked for) and write one report; the exit code.
 
     ``prove``: once more in a second process, in which strings hash otherwise; *unknown* where a table differs.
 
     :raises BadInput: there is no such experiment, a parameter is out of range, or ``out`` is no folder.
     """
-    chosen = [find(name) for name in dict.fromkeys(names)] or list(experiments())
+    chosen = [find(name) for name in dict.fromkeys(names)] or list(experiments(asked=how.size == "full"))
     check_out(out)
     changed = changes([one.name for one in chosen], how.assignments, how.params)
     jobs = how.jobs or os.cpu_count() or 1

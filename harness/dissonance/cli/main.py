@@ -54,7 +54,9 @@ _Prove = Annotated[bool, typer.Option("--prove", help="Make each run twice, in t
 
 @app.command()
 def run(
-    experiments: Annotated[list[str] | None, typer.Argument(metavar="[EXPERIMENT…]", help="Default: all.")] = None,
+    experiments: Annotated[
+        list[str] | None, typer.Argument(metavar="[EXPERIMENT…]", help="Default: all but `matrix`, which --full adds.")
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path("dissonance-report"),
     quick: Annotated[bool, typer.Option("--quick", help="Few seeds: a look.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Many seeds: narrow intervals.")] = False,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from .cascade_graph import cascade_graph
 from .ci import for_ci
 from .environment import environment
-from .page import Block, Checks, Download, Events, Finding, Note, Picture, Report, Section, Table
+from .page import Block, Checks, Download, Events, Finding, Grid, Mark, Note, Picture, Report, Section, Table
 from .plots import Cell, cost_curves, latency, matrix
 from .run_page import Case, diagrams, plan_download, plan_in_short, plan_sentence, probe_report, replay_line, run_blocks
 from .spacetime import space_time
@@ -42,7 +42,9 @@ __all__ = [
     "Download",
     "Events",
     "Finding",
+    "Grid",
     "Interval",
+    "Mark",
     "Note",
     "Picture",
     "Report",

@@ -18,7 +18,20 @@ from dissonance.harness.checks.verdict import Status, Tier, Verdict, worst
 from dissonance.harness.errors import BadInput
 from dissonance.harness.history import History
 
-__all__ = ["Block", "Checks", "Download", "Events", "Finding", "Note", "Picture", "Report", "Section", "Table"]
+__all__ = [
+    "Block",
+    "Checks",
+    "Download",
+    "Events",
+    "Finding",
+    "Grid",
+    "Mark",
+    "Note",
+    "Picture",
+    "Report",
+    "Section",
+    "Table",
+]
 
 _RESERVED = ("findings", "environment", "downloads", "legend")
 """The anchors that the page itself has."""
@@ -96,7 +109,43 @@ class Checks:
     events: str = ""
 
 
-Block: TypeAlias = Picture | Table | Note | Checks | Events
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """One verdict in a cell of a grid: its ``label`` tells it from the cell's others, ``facts`` stand in the details.
+
+    ``run`` is the folder of a stored run, relative to the page.
+    """
+
+    status: Status
+    label: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A grid of cells with a few marks each, small enough for a phone; each leads to its row of the details below it.
+
+    ``corner`` says what the rows are. ``absent`` has, by row, why it has no cell: it is shown instead.
+    """
+
+    name: str
+    heading: str
+    caption: str
+    corner: str
+    columns: Sequence[str]
+    rows: Sequence[str]
+    cells: Mapping[tuple[str, str], Sequence[Mark]]
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> list[str]:
+        """The names of what stands in the details, in order."""
+        return list(dict.fromkeys(name for marks in self.cells.values() for mark in marks for name in mark.facts))
+
+
+Block: TypeAlias = Picture | Table | Note | Checks | Events | Grid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +218,7 @@ class Report:
                 )
 
     def _names(self) -> list[str]:
-        named = (Picture, Table, Events)
+        named = (Picture, Table, Events, Grid)
         blocks = [block for section in self.sections for block in section.blocks]
         return [section.name for section in self.sections] + [b.name for b in blocks if isinstance(b, named)]
 

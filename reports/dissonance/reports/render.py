@@ -18,7 +18,7 @@ from dissonance.harness.history import Event, History
 from .page import Block, Download, Events, Picture, Report, Table
 from .stats import Interval
 from .theme import GLYPH, SAID, theme_css, to_svg
-from .words import count, duration, interval, number
+from .words import count, duration, interval, number, slug
 
 __all__ = ["render"]
 
@@ -51,6 +51,7 @@ def _environment() -> Environment:
         "numeric": _numeric,
         "shown_events": _shown_events,
         "lower_first": _lower_first,
+        "slug": slug,
     }
     return environment
 

@@ -7,7 +7,8 @@ answer is an answer. Guarded:
 * ``TimeoutTermination``: the whole team. ``task.cancel()`` does not end a team, this does.
 * ``timeout`` of the client: one attempt at a call.
 * a reply whose stop reason is not the end of a turn raises :class:`Unusable`; a team passes it on as RuntimeError.
-* in ``human_gate`` the drafter has no tool that acts: as it comes, only its prompt keeps it from acting unasked.
+* in ``human_gate`` a human's time ends, and the drafter has no tool that acts: as it comes, only its prompt keeps it
+  from acting unasked.
 """
 
 from __future__ import annotations
@@ -15,9 +16,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-from dissonance.patterns.human import Human, HumanRequest
+from dissonance.patterns.human import Human
 
-from .settings import CALL_SECONDS, DEFAULTS, ROUNDS, TOKENS, Role, Settings, Unusable, checked_roles, missing
+from .settings import (
+    CALL_SECONDS,
+    DEFAULTS,
+    ROUNDS,
+    TOKENS,
+    Role,
+    Settings,
+    Unusable,
+    answered,
+    approval,
+    checked_roles,
+    missing,
+)
 
 try:
     from autogen_agentchat.agents import AssistantAgent, SocietyOfMindAgent
@@ -102,7 +115,7 @@ def human_gate(
         team = _swarm(drafter, act, settings)
         draft = _last(await team.run(task=task))
         state = await team.save_state()
-        answer = await human.ask(_request(draft))
+        answer = await answered(human, approval(1, draft, settings))
         resumed = _swarm(drafter, act, settings)
         await resumed.load_state(state)
         said = answer.comment if answer.decision == "reject" else str(answer.value or "Approved.")
@@ -110,7 +123,7 @@ def human_gate(
 
     async def by_code(task: str, human: Human) -> str:
         draft = _last(await chain([drafter], settings).run(task=task))
-        answer = await human.ask(_request(draft))
+        answer = await answered(human, approval(1, draft, settings))
         if answer.decision == "reject":
             return f"Refused: {answer.comment}"
         return act(str(answer.value) if answer.decision == "edit" else draft)
@@ -149,16 +162,6 @@ def _swarm(drafter: Role, act: Callable[[str], str], settings: Settings) -> Any:
     )
     said = TextMessageTermination(drafter.name)  # else the drafter speaks again, and Claude takes no prefill
     return Swarm([agent], termination_condition=HandoffTermination(target="user") | said)
-
-
-def _request(draft: str) -> HumanRequest:
-    return HumanRequest(
-        id="gate-1",
-        action=draft,
-        summary="An action is to be approved.",
-        reason="nothing is done without an approval",
-        deadline=None,
-    )
 
 
 def _last(result: Any) -> str:

@@ -8,7 +8,8 @@ answer. Guarded:
 * ``timeout`` of the client: one attempt at a call.
 * a reply whose stop reason is not the end of a turn is asked for once more, then raises :class:`Unusable`.
 * in ``debate`` a count of rounds.
-* in ``human_gate`` one approval is one act: the tool answers a second call for the same action with the first result.
+* in ``human_gate`` a human's time ends, and one approval is one act: the tool answers a second call for the same action
+  with the first result.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any, TypeAlias
 
 from anthropic import AsyncAnthropic, beta_async_tool
 
-from dissonance.patterns.human import Human, HumanRequest
+from dissonance.patterns.human import Human
 
 from .settings import (
     ATTEMPTS,
@@ -31,6 +32,8 @@ from .settings import (
     Role,
     Settings,
     Unusable,
+    answered,
+    approval,
     briefing,
     checked_roles,
 )
@@ -121,7 +124,7 @@ def human_gate(
             """Do this, once a human has approved of it."""
             if settings.guarded and action in done:
                 return done[action]
-            answer = await human.ask(_request(next(numbers), action))
+            answer = await answered(human, approval(next(numbers), action, settings))
             if answer.decision == "reject":
                 return f"Refused: {answer.comment}"
             done[action] = act(str(answer.value) if answer.decision == "edit" else action)
@@ -130,16 +133,6 @@ def human_gate(
         return await _Agents(settings).ask(drafter, task, [beta_async_tool(perform, name="act")])
 
     return gated
-
-
-def _request(number: int, action: str) -> HumanRequest:
-    return HumanRequest(
-        id=f"act-{number}",
-        action=action,
-        summary="An action is to be approved.",
-        reason="the tool `act` needs an approval",
-        deadline=None,
-    )
 
 
 async def _settled(agents: _Agents, moderator: Role, prompt: str) -> bool:

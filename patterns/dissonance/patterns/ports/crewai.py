@@ -10,7 +10,7 @@ before it is made to answer; and half an answer is an answer. Guarded:
 * a ``guardrail`` of each task: text that does not end as a sentence does is done once more, then an error. CrewAI keeps
   no stop reason, so that this is a guess by the text.
 * in ``debate`` a count of rounds.
-* in ``human_gate`` what was approved is done by code.
+* in ``human_gate`` what was approved is done by code, and a human's time ends.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -22,9 +22,21 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from dissonance.patterns.human import Human, HumanRequest
+from dissonance.patterns.human import Human
 
-from .settings import CALL_SECONDS, DEFAULTS, ROUNDS, TOKENS, Role, Settings, briefing, checked_roles, missing
+from .settings import (
+    CALL_SECONDS,
+    DEFAULTS,
+    ROUNDS,
+    TOKENS,
+    Role,
+    Settings,
+    answered,
+    approval,
+    briefing,
+    checked_roles,
+    missing,
+)
 
 try:
     from crewai import LLM, Agent, Crew, Process, Task
@@ -141,13 +153,13 @@ def human_gate(
         agent = _agent(drafter, settings, tools=[tool("act")(perform)])
         first = _task(drafter, agent, settings)
         draft = await _played(Crew(agents=[agent], tasks=[first]), task)
-        answer = await human.ask(_request(draft))
+        answer = await answered(human, approval(1, draft, settings))
         said = answer.comment if answer.decision == "reject" else str(answer.value or "Approved.")
         return await _played(Crew(agents=[agent], tasks=[first]), briefing(task, [draft, said]))
 
     async def by_code(task: str, human: Human) -> str:
         draft = await _played(chain([drafter], settings), task)
-        answer = await human.ask(_request(draft))
+        answer = await answered(human, approval(1, draft, settings))
         if answer.decision == "reject":
             return f"Refused: {answer.comment}"
         return act(str(answer.value) if answer.decision == "edit" else draft)
@@ -191,13 +203,3 @@ def _ends(output: Any) -> tuple[bool, Any]:
     if text.endswith((".", "!", "?", '"', "”", ")", "]", "}", "|", "`")):
         return True, output.raw
     return False, "The answer breaks off: give it whole."
-
-
-def _request(draft: str) -> HumanRequest:
-    return HumanRequest(
-        id="gate-1",
-        action=draft,
-        summary="An action is to be approved.",
-        reason="nothing is done without an approval",
-        deadline=None,
-    )

@@ -9,7 +9,8 @@ an answer. Guarded:
 * a reply whose stop reason is not the end of a turn raises :class:`Unusable`.
 * in ``supervise`` and ``debate`` a count of rounds, which ends with the best there is rather than with an error.
 * in ``human_gate`` a node each for the draft, the question and the act: on resuming, LangGraph runs the node that
-  asked again from its start, so a draft made in it is made anew, and what is done is not what was approved.
+  asked again from its start, so a draft made in it is made anew, and what is done is not what was approved. A graph
+  waits for its human for ever: who resumes it keeps the time.
 """
 
 from __future__ import annotations

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from dissonance.patterns.human import Human, HumanAnswer, HumanRequest
 
 __all__ = [
     "ATTEMPTS",
     "CALL_SECONDS",
     "DEFAULTS",
     "GUARDED",
+    "HUMAN_SECONDS",
     "ROUNDS",
     "TOKENS",
     "Role",
     "Settings",
     "Unusable",
+    "answered",
+    "approval",
     "briefing",
     "checked_roles",
     "missing",
@@ -31,6 +38,9 @@ ATTEMPTS = 2
 
 ROUNDS = 4
 """Guarded: how many rounds of rework or debate there are."""
+
+HUMAN_SECONDS = 900.0
+"""Guarded: how long a human has to answer; what is not approved by then is refused."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,25 @@ def checked_roles(argument: str, roles: Sequence[Role]) -> tuple[Role, ...]:
     if not names or len(set(names)) < len(names):
         raise ValueError(f"{argument}={names!r}: give at least one role, each with a name of its own")
     return tuple(roles)
+
+
+def approval(number: int, action: str, settings: Settings) -> HumanRequest:
+    """The request for a human's approval of this action."""
+    return HumanRequest(
+        id=f"gate-{number}",
+        action=action,
+        summary="An action is to be approved.",
+        reason="nothing is done without an approval",
+        deadline=HUMAN_SECONDS if settings.guarded else None,
+    )
+
+
+async def answered(human: Human, request: HumanRequest) -> Any:
+    """The human's answer, or a refusal once the request's deadline is over."""
+    try:
+        return await asyncio.wait_for(human.ask(request), request.deadline)
+    except TimeoutError:
+        return HumanAnswer(decision="reject", comment="nobody answered in time", by="deadline")
 
 
 def missing(framework: str, error: ImportError) -> ImportError:
