@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dissonance.harness.history import Bodies
-from dissonance.harness.wire import estimate
+from dissonance.harness.history import Bodies, canonical, content_hash
+from dissonance.harness.secrets import Hidden
+from dissonance.harness.wire import estimate, tokens
 from dissonance.harness.wire.estimate import corrected, count_block, count_text, cut_text
 from dissonance.harness.wire.memo import Memo
 from dissonance.harness.wire.ranks import encode
@@ -94,6 +95,14 @@ def test_the_pieces_of_a_long_text_add_up_exactly(parts: list[str]) -> None:
     pieces = list(estimate._pieces(text))
     assert "".join(pieces) == text
     assert sum(len(encode(piece)) for piece in pieces) == len(encode(text))
+
+
+@given(st.lists(st.sampled_from(["word", "x. ", "!? A", ":", "; ", " ", "\n", "'s", "é", "12", "a-b.", "B", '."'])))
+def test_the_sentences_of_a_text_add_up_exactly(parts: list[str]) -> None:
+    text = "".join(parts)
+    sentences = estimate._SENTENCE.split(text)
+    assert "".join(sentences) == text
+    assert sum(len(encode(sentence)) for sentence in sentences) == len(encode(text))
 
 
 @pytest.mark.parametrize("limit", [0, 1, 7, 50])
@@ -245,6 +254,36 @@ def test_a_growing_text_costs_only_its_new_lines(encoded: list[str]) -> None:
     for size in (10, 11, 12):
         meter.measure(request(messages=[{"role": "user", "content": "".join(lines[:size])}]), bodies)
     assert encoded == [*lines]
+
+
+def test_a_sentence_that_is_said_again_is_not_counted_again(encoded: list[str]) -> None:
+    count_text("It rose. It fell.", OLD)
+    count_text("So it is: It fell. It rose.", OLD)
+    assert encoded == ["It rose.", " It fell.", "So it is:", " It rose."]
+
+
+def test_a_secret_that_stands_in_a_message_of_many_blocks_is_blanked(monkeypatch: pytest.MonkeyPatch) -> None:
+    meter, bodies = Meter(), Bodies()
+    blocks = [{"type": "text", "text": text} for text in ("the key", "is sk-ant-0123456789", "so it is")]
+    meter.measure(request(messages=[{"role": "user", "content": blocks[:2]}]), bodies)
+    monkeypatch.setattr(tokens, "hidden", Hidden(["sk-ant-0123456789"]))
+    (key,) = meter.measure(request(messages=[{"role": "user", "content": blocks}]), bodies).messages
+    assert [block["text"] for block in bodies.get(key)["content"]] == ["the key", "is [secret]", "so it is"]
+    assert dict(bodies.items())[key] == canonical(bodies.get(key))
+    assert key == content_hash(canonical(bodies.get(key)))
+
+
+def test_equal_numbers_of_different_types_in_a_growing_message_are_told_apart() -> None:
+    meter, bodies = Meter(), Bodies()
+    for number in (1, 1.0, True):
+        blocks = [
+            {"type": "tool_result", "tool_use_id": "a", "content": "x", "n": number},
+            {"type": "text", "text": "so"},
+            {"type": "text", "text": "it is"},
+        ]
+        for size in (2, 3):
+            (key,) = meter.measure(request(messages=[{"role": "user", "content": blocks[:size]}]), bodies).messages
+            assert type(bodies.get(key)["content"][0]["n"]) is type(number)
 
 
 def test_what_the_model_said_is_known_when_it_comes_back(encoded: list[str]) -> None:

@@ -7,6 +7,7 @@ whoever makes the plan: a fault has no probability. It is a frozen model with at
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
@@ -84,6 +85,10 @@ class Fault(Spec):
         """Why this fault cannot stand at such a place, with the remedy; None where it can."""
         return None
 
+    def acts(self, *methods: str) -> bool:
+        """Whether it overrides one of these; where it does not, whoever would call it need not ask whether it is time."""
+        return any([_overrides(type(self), method) for method in methods])
+
     def on_task(self, task: Any, rule: str) -> Any | None:
         """Another task for the workflow, or None: did not fire. Pure; asked once, where ``of_task`` is true."""
         return None
@@ -114,6 +119,11 @@ class Fault(Spec):
     def dies_at(self, slot: Call | Moment, place: Place, past: History, rule: str) -> float | None:
         """The process dies here and is away for so many virtual seconds; None: did not fire. Pure."""
         return None
+
+
+@cache
+def _overrides(kind: type[Fault], method: str) -> bool:
+    return getattr(kind, method) is not getattr(Fault, method)
 
 
 def fault_types() -> Mapping[str, type[Fault]]:

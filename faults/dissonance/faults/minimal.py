@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dissonance.harness import Limits, Run
+from dissonance.harness import Limits, Run, many_runs
 from dissonance.harness.call import JsonObject
 from dissonance.harness.checks.verdict import Check, Verdict
 from dissonance.harness.errors import BadInput
@@ -133,9 +133,10 @@ def find_minimal(
         return Minimal(problem=problem, runs=1)
     space = space or Space(slots=scouted.slots)
     trials = Trials(workflow, task, checks, options, limits, scouted.run.calls, runs)
-    return _Search(trials, space, told or (lambda made, most, what: None)).result(
-        None if store is None else Path(store)
-    )
+    with many_runs():
+        return _Search(trials, space, told or (lambda made, most, what: None)).result(
+            None if store is None else Path(store)
+        )
 
 
 def flip_test(rules: Sequence[Rule], fails: Callable[[Sequence[Rule]], bool]) -> tuple[Flip, ...]:

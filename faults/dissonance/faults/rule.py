@@ -94,6 +94,8 @@ class Rule(Spec):
 
     def on_request(self, call: Call, past: History) -> Call | Reply | None:
         """What the fault makes of the request; None where it does not fire."""
+        if not self.fault.acts("on_request", "afterwards"):
+            return None
         if self.matches(call):
             return self.fault.on_request(call, past, self.id)
         return self.fault.afterwards(call, past, self.id)
@@ -112,4 +114,6 @@ class Rule(Spec):
 
     def dies_at(self, slot: Call | Moment, place: Place, past: History) -> float | None:
         """How long the process is away that the fault lets die here; None where it does not fire."""
+        if not self.fault.acts("dies_at"):
+            return None
         return self.fault.dies_at(slot, place, past, self.id) if self.matches(slot) else None

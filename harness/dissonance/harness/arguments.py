@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from .agents import Agents, checked_agents
-from .call import Interceptor, LiveModel, Model, Plan, is_live, is_model
+from .call import Interceptor, LiveModel, Model, Plan, is_interceptor, is_live, is_model
 from .errors import BadInput
 from .limits import Limits
 from .models import Gullible
@@ -52,7 +52,7 @@ def _rules(plan: Plan | Sequence[Interceptor] | None) -> tuple[Interceptor, ...]
         raise BadInput(f"plan={plan!r}: give a FaultPlan, a list of its rules, or None")
     rules: list[Interceptor] = []
     for number, rule in enumerate(given, 1):
-        if not isinstance(rule, Interceptor):
+        if not is_interceptor(rule):
             raise BadInput(
                 f"plan: rule {number} is {rule!r}; give a Rule, or an object with the methods of Interceptor"
             )

@@ -39,6 +39,7 @@ __all__ = [
     "Usage",
     "api_error_of",
     "blocks_of",
+    "is_interceptor",
     "is_live",
     "is_model",
     "of_call",
@@ -363,6 +364,11 @@ def is_model(model: object) -> TypeGuard[Model]:
 def is_live(model: object) -> TypeGuard[LiveModel]:
     """``isinstance(model, LiveModel)``, as :func:`is_model`."""
     return hasattr(model, "live") and hasattr(model, "ask") and hasattr(model, "describe")
+
+
+def is_interceptor(rule: object) -> TypeGuard[Interceptor]:
+    """``isinstance(rule, Interceptor)``, as :func:`is_model`."""
+    return all(hasattr(rule, name) for name in ("id", "describe", "mark", "on_request", "on_reply"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

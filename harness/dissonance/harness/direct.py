@@ -175,10 +175,18 @@ def _body(endpoint: Endpoint, params: dict[str, Any]) -> dict[str, Any] | None:
 def _plain(value: Any) -> Any:
     """A copy as JSON data, as the SDK makes it: without what is not given, models as they were set."""
     kind = type(value)
-    if kind is str or value is None or kind is bool or kind is int or kind is float:
+    if kind in _ATOMS:
         return value
     if kind is dict:
-        return {_key(key): _plain(each) for key, each in value.items() if not isinstance(each, Omit | NotGiven)}
+        made = {}
+        for key, each in value.items():
+            if type(key) is not str:
+                raise _NotPlain
+            if type(each) in _ATOMS:
+                made[key] = each
+            elif not isinstance(each, _ABSENT):
+                made[key] = _plain(each)
+        return made
     if kind is list or kind is tuple:
         return [_plain(each) for each in value]
     if isinstance(value, BaseModel):
@@ -186,10 +194,8 @@ def _plain(value: Any) -> Any:
     raise _NotPlain
 
 
-def _key(key: Any) -> str:
-    if type(key) is not str:
-        raise _NotPlain
-    return key
+_ATOMS = frozenset({str, bool, int, float, type(None)})
+_ABSENT = (Omit, NotGiven)
 
 
 # --- the reply --------------------------------------------------------------------------------
@@ -203,8 +209,8 @@ def _received(delivery: Recorded) -> Any:
     else:
         assert isinstance(reply.body, Mapping)
         made = _made(MessageTokensCount, dict(reply.body))
-    made._request_id = reply.headers["request-id"]
-    made._workspace_id = reply.headers.get("anthropic-workspace-id")
+    object.__setattr__(made, "_request_id", reply.headers["request-id"])
+    object.__setattr__(made, "_workspace_id", reply.headers.get("anthropic-workspace-id"))
     return made
 
 

@@ -130,6 +130,7 @@ class Exchange:
         self._ordinals = Ordinals()
         self._meter = Meter()
         self._parser = GrowingParser()
+        self._last_kept: tuple[Reply | None, str | None] = (None, None)
         self._askers: dict[str, str] = {}
         self._uses: dict[tuple[str, str], int] = {}
 
@@ -374,15 +375,14 @@ class Exchange:
         self, rule: Interceptor, side: Literal["request", "reply"], call: Call, before: Reply, after: Reply
     ) -> _Fired:
         without = render(before, call)
-        bodies = self.recorder.bodies
-        return _Fired(
-            rule,
-            side,
-            without,
-            first_difference(without, render(after, call)),
-            _kept(before, bodies),
-            _kept(after, bodies),
-        )
+        difference = first_difference(without, render(after, call))
+        return _Fired(rule, side, without, difference, self._keep(before), self._keep(after))
+
+    def _keep(self, reply: Reply) -> str | None:
+        """The hash of a reply's body, which is kept. What a fault has made is kept twice: when it fires, and at the end."""
+        if reply is not self._last_kept[0]:
+            self._last_kept = (reply, _kept(reply, self.recorder.bodies))
+        return self._last_kept[1]
 
     # --- the record -------------------------------------------------------------------------
 
@@ -420,7 +420,7 @@ class Exchange:
                 self._askers[str(block.get("name"))] = call.agent
         usd = cost(usage, call.model) if usage is not None else 0.0
         self.switch.count_usage(usage, usd)
-        body = _kept(reply, self.recorder.bodies)
+        body = self._keep(reply)
         self.recorder.keep(
             ReplyReceived(
                 id=self.recorder.next_id,

@@ -291,6 +291,10 @@ def content_hash(data: bytes) -> str:
     return blake2b(data, digest_size=8).hexdigest()
 
 
+Pieces: TypeAlias = tuple[bytes, bytes, Sequence[bytes], bytes]
+"""A content in pieces, which others may share: its beginning, what stands between the pieces, they, its end."""
+
+
 class Bodies:
     """Contents by their hash: each is kept once.
 
@@ -299,7 +303,7 @@ class Bodies:
     """
 
     def __init__(self, sink: Callable[[str, bytes], None] | None = None) -> None:
-        self._data: dict[str, bytes] = {}
+        self._data: dict[str, bytes | Pieces] = {}
         self._sink = sink
 
     def __contains__(self, key: object) -> bool:
@@ -310,7 +314,7 @@ class Bodies:
 
     def items(self) -> Iterator[tuple[str, bytes]]:
         """All contents, in the order of their first appearance."""
-        return iter(self._data.items())
+        return iter([(key, self._whole(key)) for key in self._data])
 
     def put(self, value: Any) -> str:
         """Keep a JSON value; the same value has the same hash."""
@@ -330,9 +334,23 @@ class Bodies:
             if self._sink is not None:
                 self._sink(key, data)
 
+    def keep_pieces(self, key: str, pieces: Pieces) -> None:
+        """As :meth:`keep`; put together where it is asked for, as a message that grows by a block would be kept many times."""
+        if key not in self._data:
+            self._data[key] = pieces
+            if self._sink is not None:
+                self._sink(key, self._whole(key))
+
     def get(self, key: str) -> Any:
         """The value with this hash; KeyError where it is not kept."""
-        return from_json(self._data[key])
+        return from_json(self._whole(key))
+
+    def _whole(self, key: str) -> bytes:
+        data = self._data[key]
+        if isinstance(data, bytes):
+            return data
+        begin, between, pieces, end = data
+        return begin + between.join(pieces) + end
 
 
 def canonical(value: Any) -> bytes:

@@ -44,7 +44,7 @@ class Process:
     def __init__(
         self, rules: Sequence[object], recorder: Recorder, counts: Mapping[str, FaultCount], world: World
     ) -> None:
-        self._rules = [rule for rule in rules if isinstance(rule, CrashInterceptor)]
+        self._rules: list[CrashInterceptor] = [rule for rule in rules if hasattr(rule, "dies_at")]  # type: ignore[misc]
         self._recorder = recorder
         self._counts = counts
         self._ordinals: dict[str, int] = {}

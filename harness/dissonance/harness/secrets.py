@@ -108,6 +108,11 @@ class Hidden:
         """Hide the credential of a header that a request was sent with."""
         self.add(value.rpartition(" ")[2])
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to hide."""
+        return not self._values
+
     def clean(self, text: str) -> str:
         """The text without them."""
         for value, _ in self._values:

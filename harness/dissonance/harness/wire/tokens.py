@@ -131,6 +131,7 @@ class Meter:
         self._blocks: Memo[Any, _Block] = Memo(self._cap)
         self._hashers: dict[tuple[int, ...], blake2b] = {}
         self._number = 0
+        self._last_blocks: tuple[list[Any], list[_Block]] = ([], [])
         self._states: list[_State] = []  # the latest first
 
     def _keep(self, data: bytes, tokens: int, *, hash: str = "", exact: bool = False) -> _Part:
@@ -192,6 +193,8 @@ class Meter:
             elif type(content) is str:
                 key = (role, content)
             elif type(content) is list:
+                if len(content) > 1:
+                    return self._of_blocks(role, content)
                 key = (role, tuple(map(_block_key, content)))
             else:
                 key = to_json(message)
@@ -201,31 +204,51 @@ class Meter:
         return self._new_message(key, message) if part is None else part
 
     def _new_message(self, key: Any, message: Any) -> _Part:
-        if type(key) is tuple and type(key[1]) is tuple and len(key[1]) > 1:
-            return self._new_blocks(key, message["content"])
         data = canonical(message)
         content = message.get("content") if isinstance(message, dict) else message
         part = self._keep(data, count_content(content), exact=_only_text(message))
         return self._messages.keep(key, part, len(data))
 
-    def _new_blocks(self, key: tuple[str, tuple[Any, ...]], content: Sequence[Any]) -> _Part:
-        role, keys = key
-        blocks = [self._block(each, block) for each, block in zip(keys, content, strict=True)]
-        tail = b'],"role":' + canonical(role) + b"}"
-        hasher = self._hash_blocks(blocks)
+    def _of_blocks(self, role: str, content: list[Any]) -> _Part:
+        """The part of a message of many blocks: their numbers stand for it, so that no text need be hashed again."""
+        blocks = self._known_blocks(content)
+        key = (role, tuple([block.number for block in blocks]))
+        part = self._messages.data.get(key)
+        return self._new_blocks(key, blocks) if part is None else part
+
+    def _known_blocks(self, content: list[Any]) -> list[_Block]:
+        """Its blocks. Those with which the last message of many began are compared, not looked up."""
+        last, known = self._last_blocks
+        begun = len(last) if content[: len(last)] == last else 0
+        blocks = known[:begun]
+        for index, block in enumerate(blocks):
+            if not block.exact:
+                blocks[index] = self._block(_block_key(content[index]), content[index])
+        blocks += [self._block(_block_key(block), block) for block in content[begun:]]
+        self._last_blocks = (content, blocks)
+        return blocks
+
+    def _new_blocks(self, key: tuple[str, tuple[int, ...]], blocks: Sequence[_Block]) -> _Part:
+        tail = b'],"role":' + canonical(key[0]) + b"}"
+        hasher = self._hash_blocks(key[1], blocks)
         hasher.update(tail)
-        data = b'{"content":[' + b",".join([block.data for block in blocks]) + tail
-        tokens = sum([block.tokens for block in blocks])
-        part = self._keep(data, tokens, hash=hasher.hexdigest(), exact=all([block.exact for block in blocks]))
+        hash, tokens = hasher.hexdigest(), sum([block.tokens for block in blocks])
+        exact = all([block.exact for block in blocks])
+        if hidden.empty:
+            assert self._bodies is not None
+            self._bodies.keep_pieces(hash, (b'{"content":[', b",", [block.data for block in blocks], tail))
+            part = _Part(hash, tokens, exact)
+        else:
+            data = b'{"content":[' + b",".join([block.data for block in blocks]) + tail
+            part = self._keep(data, tokens, hash=hash, exact=exact)
         return self._messages.keep(key, part, 8 * len(blocks))
 
-    def _hash_blocks(self, blocks: Sequence[_Block]) -> blake2b:
+    def _hash_blocks(self, numbers: tuple[int, ...], blocks: Sequence[_Block]) -> blake2b:
         """The hash state after the canonical JSON of a message up to its last block.
 
         It goes on from an earlier message that began with the same blocks, so that a message which
         grows by a block costs that block.
         """
-        numbers = tuple([block.number for block in blocks])
         hasher = None
         done = len(numbers)
         while hasher is None and done > max(0, len(numbers) - _LOOK_BACK):
