@@ -12,26 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import blocks, matches, name_of
 
 ROOT = Path(__file__).parent.parent
 GUIDE = (ROOT / "docs" / "custom-workflows.md").read_text()
+FRAMEWORKS = (ROOT / "docs" / "frameworks.md").read_text()
 STAGING = (ROOT / "docs" / "staging-ci.md").read_text()
-
-
-def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-def name_of(block: str) -> str:
-    found = re.match(r"# (\w+\.py)\n", block)
-    assert found, f"a Python block begins with its file's name, not {block[:40]!r}"
-    return found[1]
-
-
-def matches(expected: str, said: str) -> bool:
-    """Whether that was said; ``...`` stands for anything, and the width of a gap does not matter."""
-    expected, said = (" ".join(text.split()) for text in (expected, said))
-    return re.fullmatch(re.escape(expected).replace(r"\.\.\.", ".*"), said) is not None
 
 
 @pytest.fixture
@@ -118,7 +104,7 @@ def test_the_steps_of_the_action_are_those_of_the_script(folder: Path, environme
     assert (folder / steps["Report"]["with"]["path"] / "index.html").is_file()
 
 
-@pytest.mark.parametrize("text", [GUIDE, STAGING], ids=["guide", "staging"])
+@pytest.mark.parametrize("text", [GUIDE, STAGING, FRAMEWORKS], ids=["guide", "staging", "frameworks"])
 def test_links_lead_somewhere(text: str) -> None:
     links = re.findall(r"\]\((?!https?:)([^)]+)\)", text)
     assert links == [link for link in links if (ROOT / "docs" / link).exists()]

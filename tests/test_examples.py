@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from examples import ROOT, chaos
+from examples import ROOT, chaos, page_holds
 
 
 @pytest.mark.slow
@@ -22,3 +22,8 @@ def test_no_application_knows_of_dissonance() -> None:
     applications = [path for path in ROOT.glob("examples/*/*.py") if not path.name.startswith("test_")]
     assert applications
     assert [path.name for path in applications if "dissonance" in path.read_text()] == []
+
+
+@pytest.mark.slow
+def test_the_page_says_what_its_settings_do(tmp_path: Path) -> None:
+    assert page_holds("tool-runner-tickets", tmp_path) is None

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from examples import chaos
+from examples import chaos, page_holds
 
 
 @pytest.mark.slow
@@ -18,3 +18,9 @@ def test_its_chaos_tests_pass(tmp_path: Path, folder: str, expected: int) -> Non
     done = chaos(folder, tmp_path)
     assert done.returncode == 0, done.stdout
     assert re.search(rf"made \d+ runs \(seed 0\): {expected} broke as expected, ", done.stdout), done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["langgraph-research", "crewai-postmortem", "autogen-review"])
+def test_the_page_says_what_its_settings_do(tmp_path: Path, folder: str) -> None:
+    assert page_holds(folder, tmp_path) is None
