@@ -21,11 +21,11 @@ from dissonance.patterns.positions import Debated
 from dissonance.reports import Download, Finding, Section, plan_download
 
 from ._effects import agreement
-from ._panel import ONE, PROTOCOLS, VOTE, Voting, correct, panel, shared_errors, truth, voted
+from ._panel import ONE, PROTOCOLS, VOTE, Voting, correct, correlation_bounds, panel, shared_errors, truth, voted
 from ._thinking import Settings, Thinking
 from ._thinking_page import ADVICE, answer, blocks, costs, flips, judged, protocol_finding
 from .experiment import Experiment, Size
-from .oracles import Held, Z, held_rate
+from .oracles import TAIL, Held, held_rate
 from .pieces import Piece
 from .worst import Worst
 
@@ -202,18 +202,14 @@ def _held(result: Thinking) -> Iterator[Held]:
         formula = "rho + (1 - rho)(p^2 + q^2)"
         yield held_rate(f"two voters agree: {given}", formula, runs["two_alike"].tolist(), alike)
         worth = result.worth(voters, correlation)
-        if worth is not None and params.seeds >= 30:
-            yield _near(f"correlation: {given}", correlation, worth.correlation, worth.error, worth.questions)
+        if worth is not None:
+            n, (low, high) = worth.questions, correlation_bounds(p, voters, correlation, worth.questions, TAIL)
+            figure, estimate = f"correlation: {given}", worth.correlation
+            yield Held(figure=figure, formula="rho", expected=correlation, simulated=estimate, low=low, high=high, n=n)
     formulas = ("arbitrator decides disputes", "one round, all moves", "one round, all moves")
     for protocol, formula in zip(("arbitrator", "debate", "reflection"), formulas, strict=True):
         figure = f"{protocol} is right: {params.trio} voters, correlation {params.shared:g}"
         yield held_rate(figure, formula, result.protocol(protocol)["right"].tolist(), result.expected(protocol))
-
-
-def _near(figure: str, expected: float, simulated: float, error: float, n: int) -> Held:
-    """An estimate within its own standard errors (jackknife) of the closed form."""
-    low, high = expected - Z * error, expected + Z * error
-    return Held(figure=figure, formula="rho", expected=expected, simulated=simulated, low=low, high=high, n=n)
 
 
 EXPERIMENT = GroupThink()
