@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from dissonance.harness.checks.verdict import Status
+from dissonance.harness.checks.verdict import Status, worst
 from dissonance.reports import Cell, Finding, Interval, Note, Picture, Table, matrix
 from dissonance.reports.page import Block
 from dissonance.reports.words import duration, joined, number
@@ -66,8 +66,7 @@ def composed(result: Framework) -> Finding:
 
 def verdict_of(result: Framework) -> Status:
     """*pass* where each pattern's gain can be told from none and the composite held."""
-    found_ = [found(result, pattern).status for pattern in TRIALS] + [composed(result).status]
-    return "fail" if "fail" in found_ else "unknown" if "unknown" in found_ else "pass"
+    return worst([*(found(result, pattern) for pattern in TRIALS), composed(result)])
 
 
 def answer(result: Framework) -> str:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from dissonance.harness.checks.verdict import worst
 from dissonance.reports import Finding, Note, Section
 
 from ._growing import FULL, LEDGER, PROJECTION, Growing, Settings, arms
@@ -65,7 +66,7 @@ class ContextGrowth(Experiment[Settings, Growing]):
             title="A chain's growing context",
             question=self.question,
             verdict=Finding(
-                status="pass" if all(finding.status == "pass" for finding in needed) else "fail",
+                status=worst(needed),
                 sentence=f"{projection(result).sentence} {bloated(result).sentence}",
                 tier=tier_of(result.table),
                 replay=self.replay(result.settings),

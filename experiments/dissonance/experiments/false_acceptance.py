@@ -19,6 +19,7 @@ import pandas as pd
 
 from dissonance.harness import Gullible, History, Limits, Run, run
 from dissonance.harness.checks.false_acceptance import measure_gate
+from dissonance.harness.checks.verdict import worst
 from dissonance.reports import Download, Finding, Section, plan_download
 
 from ._acceptance import Acceptance, Settings
@@ -83,13 +84,12 @@ class FalseAcceptance(Experiment[Settings, Acceptance]):
     def section(self, result: Acceptance) -> Section:
         """The gates, Bayes' curve, the retries, the table and the closed forms."""
         needed = (found(result, BOTH), agreement(result.held, result.tier))
-        status = "fail" if any(f.status == "fail" for f in needed) else needed[0].status
         return Section(
             name="false-acceptance",
             title="False acceptance",
             question=self.question,
             verdict=Finding(
-                status=status,
+                status=worst(needed),
                 sentence=answer(result),
                 tier=result.tier,
                 replay=f"dissonance run false_acceptance --seeds {result.settings.seeds}",

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from dissonance.harness.checks.verdict import worst
 from dissonance.reports import Download, Finding, Note, Section, plan_download
 
 from ._fan_out_page import ADVICE, control_table, controls, gantt, hedged, on_slots, speedups, unguarded, widths, within
@@ -62,13 +63,12 @@ class FanOutLatency(Experiment[Settings, FanOuts]):
     def section(self, result: FanOuts) -> Section:
         """Makespan by width, the Gantt pictures, the controls, the speed-up, and the closed forms."""
         needed = (within(result), trusted(result.held))
-        held = all(finding.status == "pass" for finding in needed)
         return Section(
             name="fanout-latency",
             title="Stragglers in a fan-out",
             question=self.question,
             verdict=Finding(
-                status="pass" if held else "fail",
+                status=worst(needed),
                 sentence=f"{within(result).sentence} {unguarded(result).sentence}",
                 tier=tier_of(result.table),
                 replay=self.replay(result.settings),

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from dissonance.harness.checks.verdict import worst
 from dissonance.reports import Finding, Note, Section
 
 from ._layers import Hierarchies, Settings, arms, depth_of, managers_of, seconds_of
@@ -70,7 +71,7 @@ class HierarchyOverhead(Experiment[Settings, Hierarchies]):
             title="Layers of a hierarchy",
             question=self.question,
             verdict=Finding(
-                status="pass" if all(finding.status == "pass" for finding in needed) else "fail",
+                status=worst(needed),
                 sentence=f"{checked(result).sentence} {flat(result).sentence}",
                 tier=tier_of(result.table),
                 replay=self.replay(result.settings),

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, TypeAlias
 import pandas as pd
 
 from dissonance.harness import Gullible, History, Limits, Run, run
+from dissonance.harness.checks.verdict import worst
 from dissonance.reports import (
     Download,
     Finding,
@@ -99,7 +100,7 @@ class LoopTermination(Experiment[Settings, Termination]):
             title="Endless loops",
             question=self.question,
             verdict=Finding(
-                status="pass" if all(finding.status == "pass" for finding in needed) else "fail",
+                status=worst(needed),
                 sentence=answer(result),
                 tier=result.tier,
                 replay=self.replay(result.settings),

@@ -94,7 +94,8 @@ def report_of(
         ),
         findings=sorted(findings, key=lambda finding: _ORDER[finding.status]),
         sections=sections,
-        environment=environment() | {f"{one.name} {key}": str(value) for one, p, _ in results for key, value in p},
+        environment=environment(),
+        parameters={one.name: {key: str(value) for key, value in params} for one, params, _ in results},
         downloads=[download for one, _, result in results for download in one.downloads(result)],
     )
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from dissonance.harness.checks.verdict import worst
 from dissonance.reports import Finding, Note, Section
 
 from ._overflow_page import ADVICE, by_depth, by_size, kept_table, ledger, noticed, silent, who_notices
@@ -78,7 +79,7 @@ class TruncationLoss(Experiment[Settings, Truncation]):
             title="Silent truncation",
             question=self.question,
             verdict=Finding(
-                status="pass" if all(finding.status == "pass" for finding in needed) else "fail",
+                status=worst(needed),
                 sentence=f"{ledger(result).sentence} {silent(result).sentence}",
                 tier=tier_of(result.table),
                 replay=self.replay(result.settings),

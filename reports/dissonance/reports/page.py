@@ -152,7 +152,8 @@ Block: TypeAlias = Picture | Table | Note | Checks | Events | Grid
 class Section:
     """One question with its answer: verdict sentence, figures and tables, what to do, how to replay.
 
-    Without a ``verdict`` it sums up what others found, and judges nothing itself.
+    The verdict's status is the worst of what is meant to hold, as a control does: not of all findings, since what
+    breaks without the control is the reason to look. It stands wherever the section's title does. Without a ``verdict`` it sums up what others found, and judges nothing itself.
     """
 
     name: str
@@ -180,6 +181,11 @@ class Group:
     findings: list[Finding]
 
     @property
+    def verdict(self) -> Finding:
+        """What stands beside the title: the section's verdict, else the first finding."""
+        return (self.section and self.section.verdict) or self.findings[0]
+
+    @property
     def shown(self) -> list[Finding]:
         """The first finding and, where that is none, the first that held: what breaks, and what stops it."""
         first, *others = self.findings
@@ -200,6 +206,8 @@ class Report:
     findings: Sequence[Finding]
     sections: Sequence[Section]
     environment: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What each experiment was run with."""
     downloads: Sequence[Download] = ()
 
     def __post_init__(self) -> None:
@@ -225,8 +233,7 @@ class Report:
     @property
     def status(self) -> Status:
         """The worst of its sections' verdicts; *unknown* without one."""
-        judged = [(section.name, section.verdict) for section in self.sections if section.verdict is not None]
-        return worst(Verdict(status=each.status, check=name, reason=each.sentence) for name, each in judged)
+        return worst(section.verdict for section in self.sections if section.verdict is not None)
 
     @property
     def front(self) -> list[Group]:

@@ -86,6 +86,7 @@ def _manifest(report: Report, files: list[str]) -> bytes:
         "findings": findings,
         "sections": sections,
         "environment": dict(report.environment),
+        "parameters": {name: dict(given) for name, given in report.parameters.items()},
         "files": files,
     }
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()

@@ -42,7 +42,14 @@ class Check(Protocol):
     def __call__(self, run: Run) -> Verdict: ...
 
 
-def worst(verdicts: Iterable[Verdict]) -> Status:
+class Judged(Protocol):
+    """What has one of the three states: a verdict, or a finding of a report."""
+
+    @property
+    def status(self) -> Status: ...
+
+
+def worst(verdicts: Iterable[Judged]) -> Status:
     """``fail`` over ``unknown`` over ``pass``; no verdict at all is *unknown*."""
     return max((v.status for v in verdicts), key=_RANK.__getitem__, default="unknown")
 
