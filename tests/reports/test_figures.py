@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 
 from dissonance.harness.errors import BadInput
-from dissonance.harness.history import History
+from dissonance.harness.history import CallSent, History
 from dissonance.reports import Cell, Picture, cost_curves, latency, matrix, space_time
 from dissonance.reports.spacetime import SHOWN_AT_END, SHOWN_AT_START
 from dissonance.reports.theme import DARK, LIGHT, drawing, to_png, to_svg
@@ -45,6 +46,15 @@ def test_a_long_run_leaves_out_its_middle_and_says_how_much(make_history: Make) 
     assert len(bars(picture)) == SHOWN_AT_START + SHOWN_AT_END
     assert texts == [f"{301 - SHOWN_AT_START - SHOWN_AT_END} calls\n22 min 5 s"]
     assert "301 calls of 2 agents (writer, judge)" in picture.alt
+
+
+def test_an_agent_that_acts_in_the_middle_alone_has_no_lane(make_history: Make) -> None:
+    events = list(make_history(150))
+    middle = next(place for place in range(len(events) // 2, len(events)) if isinstance(events[place], CallSent))
+    events[middle] = replace(events[middle], agent="compactor")
+    picture = space_time(History(events), name="d", caption="c")
+    assert [label.get_text() for label in picture.figure.axes[0].get_yticklabels()] == ["writer", "judge"]
+    assert "301 calls of 3 agents (writer, judge, compactor)" in picture.alt
 
 
 def test_an_empty_history_still_gives_a_diagram() -> None:

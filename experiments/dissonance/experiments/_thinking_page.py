@@ -143,7 +143,7 @@ _CLOSED = (
 )
 _BOUNDS = (
     "At this n, 99.9 % of such figures lie between the two bounds if the closed form is true; those of a correlation are "
-    "its jackknife error."
+    "drawn 20,000 times."
 )
 
 

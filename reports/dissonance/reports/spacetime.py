@@ -73,15 +73,17 @@ def space_time(history: History, *, name: str, caption: str, taint: Mapping[int,
     """The diagram of this history. ``taint`` says, by call, where a planted claim went (see ``trace_cascade``)."""
     calls = history.calls(endpoint=None)
     scale, hidden = _scale(history, calls)
-    agents = list(dict.fromkeys(call.agent for call in calls))
+    shown = _shown(history, calls, scale)
+    agents = list(dict.fromkeys(call.agent for call, _ in shown))
     with drawing(8.6, 1.3 + 0.5 * max(len(agents), 2)) as figure:
         axes = figure.subplots()
-        titles = _draw_calls(axes, history, calls, agents, scale, taint)
+        titles = _draw_calls(axes, shown, agents, scale, taint)
         _draw_events(axes, history, agents, scale)
         _draw_gap(axes, scale, hidden, len(agents))
         _finish(axes, history, agents, scale, taint)
+    everybody = list(dict.fromkeys(call.agent for call in calls))
     alt = (
-        f"Space-time diagram: {count(len(calls))} calls of {len(agents)} agents ({', '.join(agents)}) over "
+        f"Space-time diagram: {count(len(calls))} calls of {len(everybody)} agents ({', '.join(everybody)}) over "
         f"{duration(scale.end)} of virtual time, {len(history.faults())} fault events, {len(history.guards())} guard events."
     )
     infected = [each.depth for each in taint.values() if each.infected]
@@ -99,22 +101,28 @@ def _scale(history: History, calls: Sequence[CallSent]) -> tuple[Scale, int]:
     return (Scale(end, left, right), hidden) if right > left else (Scale(end), 0)
 
 
+def _shown(history: History, calls: Sequence[CallSent], scale: Scale) -> list[tuple[CallSent, ReplyReceived | None]]:
+    """The calls that are not left out, each with its reply; an agent that has none of them has no lane."""
+    replies = {event.call: event for event in history if isinstance(event, ReplyReceived)}
+    answered = [(call, replies.get(call.id)) for call in calls]
+    return [
+        (call, reply)
+        for call, reply in answered
+        if not scale.hides(call.at) or (reply.at if reply else scale.end) >= scale.right
+    ]
+
+
 def _draw_calls(
     axes: Axes,
-    history: History,
-    calls: Sequence[CallSent],
+    shown: Sequence[tuple[CallSent, ReplyReceived | None]],
     agents: Sequence[str],
     scale: Scale,
     taint: Mapping[int, Tainted],
 ) -> dict[str, str]:
-    replies = {event.call: event for event in history if isinstance(event, ReplyReceived)}
     lanes = {agent: lane for lane, agent in enumerate(agents)}
     titles: dict[str, str] = {}
-    for call in calls:
-        reply = replies.get(call.id)
+    for call, reply in shown:
         until = reply.at if reply else scale.end
-        if scale.hides(call.at) and until < scale.right:
-            continue
         bar = _bar(scale(call.at), scale(until), lanes[call.agent], call, reply)
         axes.add_patch(bar)
         titles[f"e{call.id}"] = _title(call, reply)
