@@ -9,7 +9,7 @@ import pytest
 
 from dissonance.experiments import again, experiments, report_of, run_experiments
 from dissonance.experiments._bounds import Tripped
-from dissonance.experiments._cells import DEFAULTS, GUARDED, SETTINGS, Cell, task_of
+from dissonance.experiments._cells import DEFAULTS, GUARDED, SETTINGS, Cell, _line, task_of
 from dissonance.experiments._families import FAMILIES
 from dissonance.experiments._matrix import Matrix, Settings
 from dissonance.experiments._matrix_advice import what_to_set
@@ -163,3 +163,8 @@ def test_each_seed_has_figures_of_its_own() -> None:
 def test_names_of_cells_differ() -> None:
     names = [piece.name for piece in EXPERIMENT.pieces(Settings(seeds=2)) if isinstance(piece, Cell)]
     assert len(set(names)) == len(names) == 2 * 540
+
+
+def test_no_row_names_a_file_of_this_machine() -> None:
+    """AutoGen's errors hold a traceback."""
+    assert _line("RuntimeError: no\nTraceback: Traceback (most recent call last): File /x.py") == "RuntimeError: no"

@@ -93,11 +93,11 @@ def _measured(made: Run, judge: Callable[[Run, int], Judged], seed: int) -> Row:
     observed = [counted.observed for counted in counts if counted.observed is not None]
     return {
         "status": found.status,
-        "reason": found.reason,
+        "reason": _line(found.reason),
         "silent": found.silent,
         "outcome": "unfinished" if made.outcome == "completed" and says_so(made.result) else made.outcome,
         "stopped_by": _stopper(made),
-        "error": (made.error_text or "").partition("\n")[0][:160],
+        "error": _line(made.error_text or ""),
         "fired": sum(counted.fired for counted in counts),
         "reached": sum(counted.reached for counted in counts),
         "changed": sum(counted.changed for counted in counts),
@@ -108,6 +108,11 @@ def _measured(made: Run, judge: Callable[[Run, int], Judged], seed: int) -> Row:
         "seconds": made.seconds,
         "tier": made.tier,
     }
+
+
+def _line(text: str) -> str:
+    """One line of it, without the traceback that AutoGen writes into its errors: that names files of this machine."""
+    return " ".join(text.partition("Traceback")[0].split())[:300]
 
 
 def _stopper(made: Run) -> str:
