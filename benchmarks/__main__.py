@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from . import calls, checks, server, startup, sweeps, tokens, worlds
+from . import calls, checks, patterns, server, startup, sweeps, tokens, worlds
 from .rows import Row
 
 
 def measured(rounds: int) -> Iterator[Row]:
-    for each in (calls, checks, sweeps, tokens, worlds, startup, server):
+    for each in (calls, checks, sweeps, patterns, tokens, worlds, startup, server):
         yield from each.rows(rounds)
 
 
