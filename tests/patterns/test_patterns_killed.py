@@ -124,6 +124,8 @@ class DoneThenNoted:
         if not planned.done:
             with open(self.folder / "mail", "a") as mail:
                 mail.write(f"{key}\n")
+                mail.flush()
+                os.fsync(mail.fileno())  # as slow as a mail service, so that a kill may fall between it and the note
         return store.done(key, "sent")
 
 

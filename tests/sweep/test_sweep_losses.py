@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from functools import partial
 from pathlib import Path
 
@@ -39,11 +40,14 @@ def test_a_kill_at_any_instant_loses_nothing_that_was_acknowledged(tmp_path: Pat
     draw = random.Random(7)
     sweep(measure, GRID, seeds=SEEDS, folder=tmp_path / "whole")
     whole = (tmp_path / "whole" / "table.parquet").read_bytes()
+    began = time.perf_counter()
+    assert not killed(partial(_play, tmp_path / "uncut"), 60.0)
+    length = time.perf_counter() - began
     cut = 0
-    for round in range(4):
+    for round in range(12):
         folder = tmp_path / str(round)
         before: dict[int, object] = {}
-        while killed(partial(_play, folder), draw.uniform(0, 0.02)):
+        while killed(partial(_play, folder), draw.uniform(0, length)):
             cut += 1
             now = _acknowledged(folder)
             assert before.items() <= now.items()
