@@ -607,3 +607,11 @@ def test_the_real_clock_goes_on_outside() -> None:
     outside.set()
     thread.join()
     assert 0 <= seen[0] - begun < 60
+
+
+@pytest.mark.parametrize("check", ["terminates", terminates], ids=["name", "class"])
+def test_what_is_no_check_is_refused(check: Any) -> None:
+    made = run(lambda task: task, "x", store=None)
+    with pytest.raises(BadInput) as caught:
+        made.check(check)
+    assert str(caught.value) == "'terminates' is no check: give one that is made, such as terminates()"

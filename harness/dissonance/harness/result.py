@@ -13,7 +13,7 @@ from typing import Any, TypedDict, TypeVar
 from .call import JsonObject
 from .checks.terminates import terminates
 from .checks.verdict import Check, Tier, Verdict
-from .errors import CheckFailed
+from .errors import BadInput, CheckFailed
 from .exchange import FaultCount
 from .history import History, Outcome
 from .judge import explain, judge
@@ -83,6 +83,10 @@ class Run:
 
     def judge(self, *checks: Check) -> tuple[Verdict, ...]:
         """The verdict of each check (default: ``terminates()``). Before a *fail* is reported, the run is made again."""
+        for check in checks:
+            if isinstance(check, type) or not callable(check):
+                name = check.__name__ if isinstance(check, type) else check
+                raise BadInput(f"{name!r} is no check: give one that is made, such as terminates()")
         verdicts = tuple(judge(self, check) for check in checks or (terminates(),))
         self.verdicts.extend(verdicts)
         return verdicts
