@@ -20,6 +20,7 @@ from dissonance.harness import Call, Gullible, Limits, Reply, Run, run
 from dissonance.harness.call import Json, text_of, tool_use
 from dissonance.harness.checks import no_silent_truncation
 from dissonance.harness.history import History
+from dissonance.harness.wire.catalog import info
 from dissonance.harness.wire.estimate import count_text
 from dissonance.patterns import Agent, Pattern, TokenLedger, solo
 
@@ -30,6 +31,7 @@ __all__ = [
     "GUARDED",
     "KINDS",
     "LEDGER",
+    "MOST",
     "NONE",
     "PAGES",
     "POLICIES",
@@ -128,6 +130,9 @@ def _page(tokens: int, number: int, seed: int) -> str:
 # --- the workflow -----------------------------------------------------------------------------
 
 _ANALYST = Agent("analyst", f"Answer from what you were given. Sign with {_CANARY}.", max_tokens=2048, tries=1)
+MOST = info(_ANALYST.model).window - (_ANALYST.max_tokens or 0)
+"""Tokens of the longest prompt that leaves its answer room in the model's own window, whatever the policy's."""
+
 _LIMITS = Limits(calls=1_000, tokens=10**9, usd=10**6)
 
 

@@ -17,7 +17,7 @@ from dissonance.harness.checks.verdict import worst
 from dissonance.reports import Finding, Note, Section
 
 from ._overflow_page import ADVICE, by_depth, by_size, kept_table, ledger, noticed, silent, who_notices
-from ._overflowing import NONE, PAGES, Settings, Truncation, arms
+from ._overflowing import MOST, NONE, PAGES, Settings, Truncation, arms
 from ._telling import closed_forms, tier_of, trusted
 from .experiment import Experiment, Size
 from .oracles import Held, held_exact
@@ -112,6 +112,7 @@ class TruncationLoss(Experiment[Settings, Truncation]):
 def _held(table: pd.DataFrame) -> Iterator[Held]:
     bare = table[table["control"] == NONE]
     fits = bare[(bare["sent"] <= bare["window"]) & (bare["tokens"] <= bare["window"]) & bare["policy"].isin(_BY_INPUT)]
+    fits = fits[fits["sent"] <= MOST]
     if len(fits):
         yield held_exact("needles kept where the state fits", "all of it", fits["kept"].tolist(), 1)
     for window in sorted(set(bare["window"])):
