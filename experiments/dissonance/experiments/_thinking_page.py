@@ -180,7 +180,7 @@ def _effective(result: Thinking) -> Picture:
         name="effective-voters",
         measure="effective number of independent voters",
         caption=(
-            "n / (1 + (n - 1) rho), with the correlation measured on the votes and its jackknife interval. A panel that "
+            "n / (1 + (n - 1) rho), with the correlation measured on the votes and its interval (Wilson's way). A panel that "
             f"should be worth {result.settings.needed:g} voters holds where its whole interval lies above."
         ),
     )

@@ -43,7 +43,10 @@ class Independence:
     * ``accuracy``: the share of right votes. ``correlation``: of two voters' being right, the mean over all
       pairs, between -1 and 1, with its standard error by the jackknife over questions.
     * ``effective``: the number of independent voters, n / (1 + (n - 1) correlation), at most n; ``low`` and
-      ``high`` are its 95 % interval.
+      ``high`` are its 95 % interval. That holds the correlations from which the found one lies within 1.96
+      standard errors of a panel which, with that probability, gives one answer with all its voices (the
+      way of Wilson's interval: the error is that of the supposed figure, not of the found one, and so is
+      honest where few questions show no correlation by chance).
     * ``agreement_when_wrong``: the share of pairs with the same answer among those that are both wrong;
       None where there is none. ``wrong_pairs`` is their number.
     """
@@ -106,17 +109,18 @@ def measure_independence(found: Sequence[Ballot]) -> Independence | None:
     whole = _sums(found)
     correlation = _correlation(whole)
     error = _jackknife([_correlation(_minus(whole, _sums([ballot]))) for ballot in found])
-    panel = len(votes) / len(found)
+    panel, accuracy = len(votes) / len(found), sum(votes) / len(votes)
+    least, most = _bounds(correlation, accuracy, whole[2] / len(found), len(found))
     wrong, same = _both_wrong(found)
     return Independence(
         voters=panel,
         questions=len(found),
-        accuracy=sum(votes) / len(votes),
+        accuracy=accuracy,
         correlation=correlation,
         error=error,
         effective=_effective(panel, correlation),
-        low=_effective(panel, correlation + Z * error),
-        high=_effective(panel, correlation - Z * error),
+        low=_effective(panel, most),
+        high=_effective(panel, least),
         agreement_when_wrong=same / wrong if wrong else None,
         wrong_pairs=wrong,
     )
@@ -152,6 +156,20 @@ def _correlation(sums: _Sums) -> float:
 def _jackknife(values: Sequence[float]) -> float:
     n, mean = len(values), sum(values) / len(values)
     return sqrt((n - 1) / n * sum((value - mean) ** 2 for value in values))
+
+
+def _bounds(found: float, accuracy: float, pairs: float, questions: int) -> tuple[float, float]:
+    """The 95 % interval of the correlation.
+
+    Of one question's mean product of deviations, divided by p (1 - p), the variance under a correlation r is
+    a r + (1 - r) / pairs - r², a = (1 - p)² / p + p² / (1 - p): with probability r all votes are one vote, else
+    they are independent. So (found - r)² <= 1.96² variance / questions has its ends at the roots of a parabola.
+    """
+    a = (1 - accuracy) ** 2 / accuracy + accuracy**2 / (1 - accuracy)
+    k, b = Z * Z / questions, 1 / pairs
+    half = found + k * (a - b) / 2
+    root = sqrt(max(0.0, half * half - (1 + k) * (found * found - k * b)))
+    return (half - root) / (1 + k), (half + root) / (1 + k)
 
 
 def _effective(n: float, correlation: float) -> float:
