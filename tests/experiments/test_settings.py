@@ -73,9 +73,8 @@ def test_a_script_takes_both(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     file = tmp_path / "params.toml"
     file.write_text("[loop_termination]\nminutes = 1\nretries = []\ntrees = []\nsamples = 10\n")
     assert main(EXPERIMENT, ["--params", str(file), "--set", "seeds=1", "--out", str(tmp_path / "out")]) == 0
-    environment = json.loads((tmp_path / "out" / "report.json").read_text())["environment"]
-    assert environment["loop_termination minutes"] == "1.0"
-    assert environment["loop_termination seeds"] == "1"
+    given = json.loads((tmp_path / "out" / "report.json").read_text())["parameters"]["loop_termination"]
+    assert (given["minutes"], given["seeds"]) == ("1.0", "1")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "figures",
         "index.html",

@@ -309,7 +309,7 @@ def test_a_replay_says_whether_it_went_as_stored(project: pytest.Pytester) -> No
     again = project.runpytest(*shlex.split(line)[1:])
     assert "    Replayed just as stored." in section(again)
     review = project.path / "review.py"
-    review.write_text(review.read_text().replace("asyncio.sleep(5)", "asyncio.sleep(6)"))
+    review.write_text(review.read_text().replace("asyncio.sleep(5)", "asyncio.sleep(60)"))
     edited = project.runpytest(*shlex.split(line)[1:])
     edited.assert_outcomes(failed=1)
     (remark,) = (each for each in section(edited) if "not as stored" in each)
