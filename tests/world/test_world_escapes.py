@@ -77,7 +77,9 @@ def test_what_goes_on_is_told_from_what_sleeps() -> None:
         sleeper.start()
         time.sleep(1)  # it sleeps by now, and this strand runs
         (parked,) = (strand for strand in me.world.strands if strand.thread is sleeper)
-        return watchdog._goes_on(me), watchdog._goes_on(parked)
+        return watchdog._goes_on(me), all(
+            watchdog._goes_on(parked) for _ in range(10_000)
+        )  # until it has fallen asleep
 
     assert succeed(workflow).result == (True, False)
 

@@ -28,6 +28,7 @@ __all__ = ["OutOfRealTime", "Watchdog"]
 
 _INTERVAL = 0.05
 _RAISE_EVERY = 20  # looks: a second for a strand to unwind before it is told again
+_TELLS = 10  # to who was given up, after its world
 _IDLE_LOOKS = 20
 _IDLE_SHARE = 0.05  # of the processor, below which a strand counts as blocked
 
@@ -74,9 +75,10 @@ class Watchdog:
         _thread_of_all.watch(self)
 
     def stop(self) -> None:
-        """Watch no more; tell who was given up once more, and take back what has not been raised in the calling strand."""
+        """Watch no more; tell who was given up again, and take back what has not been raised in the calling strand."""
         _thread_of_all.watch(None)
         self._raise(None)
+        _thread_of_all.pursue(self._lost)
         if self._raised_in_main:
             _take_back(self._world.main)
 
@@ -158,6 +160,7 @@ class _Thread:
         self._tick = _allocate_lock()
         self._tick.acquire()  # for ever: to wait for it is to sleep, on a lock that no world replaces
         self._watched: Watchdog | None = None
+        self._pursued: list[tuple[Strand, int]] = []
         self._running = False
 
     def watch(self, watchdog: Watchdog | None) -> None:
@@ -167,13 +170,25 @@ class _Thread:
                 self._running = True
                 _start(self._run, ())
 
+    def pursue(self, lost: list[Strand]) -> None:
+        """Tell them again now and then, after their world: what is raised in the midst of a handler may be lost there."""
+        with self._turn:
+            self._pursued += [(strand, _TELLS * _RAISE_EVERY) for strand in lost]
+
+    def _pursue(self) -> None:
+        self._pursued = [(strand, left - 1) for strand, left in self._pursued if left > 0 and _lives(strand)]
+        for strand, left in self._pursued:
+            if left % _RAISE_EVERY == 0:
+                _raise_in(strand, OutOfPatience)
+
     def _run(self) -> None:
         idle = 0
         while True:
             self._tick.acquire(timeout=_INTERVAL)
             with self._turn:
                 idle = 0 if self._watched is not None else idle + 1
-                if idle > _IDLE_LOOKS:
+                self._pursue()
+                if idle > _IDLE_LOOKS and not self._pursued:
                     self._running = False
                     return
                 if self._watched is not None:
@@ -205,6 +220,11 @@ def _cpu_seconds(strand: Strand) -> float:
         return time.clock_gettime(time.pthread_getcpuclockid(strand.ident))
     except (OSError, AttributeError):
         return _process_time()
+
+
+def _lives(strand: Strand) -> bool:
+    """Whether the strand's thread runs code of its own; its number may be another thread's by now."""
+    return not strand.done and threading._active.get(strand.ident) is strand.thread is not None  # type: ignore[attr-defined]
 
 
 def _goes_on(strand: Strand) -> bool:
