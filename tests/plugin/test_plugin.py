@@ -400,7 +400,7 @@ GIVEN = """
     from dissonance.harness import terminates
 
     @pytest.mark.chaos
-    @settings(max_examples=5, deadline=None, database=None, phases=[Phase.generate])
+    @settings(max_examples=20, deadline=None, database=None, phases=[Phase.generate])
     @given(task=st.text("ab", min_size=1, max_size=3), plan=st.sampled_from([ONCE, NOBODY]))
     {kind} test_it(dissonance, task, plan):
         dissonance.run(review, task, plan=plan).check(terminates(within_calls={calls}))
