@@ -498,9 +498,7 @@ def pytest_runtest_makereport(
         from dissonance.plugin.record import properties
 
         found = list(properties(told))
-        item.user_properties.extend(
-            found
-        )  # pytest copies them into the report of the teardown, which JUnit's XML reads
+        item.user_properties.extend(found)  # copied into the report of the teardown, which JUnit's XML reads
         report.user_properties.extend(found)
         vars(report)["dissonance"] = told
         if report.failed:

@@ -31,50 +31,51 @@ class Ledger:
     @property
     def spent(self) -> float:
         """US dollars so far, by all who share it."""
-        with self._held() as spent:
+        with self._held() as (_, spent):
             return spent
 
     def book(self, usd: float) -> bool:
         """Spend so much, if as much is left; whether it was."""
-        with self._held() as spent:
+        with self._held() as (file, spent):
             if spent + usd > self.usd:
                 return False
-            self._keep(spent + usd)
+            self._keep(file, spent + usd)
             return True
 
     def correct(self, booked: float, billed: float) -> None:
         """What was booked has cost so much."""
-        with self._held() as spent:
-            self._keep(spent - booked + billed)
+        with self._held() as (file, spent):
+            self._keep(file, spent - booked + billed)
 
     @contextmanager
-    def _held(self) -> Iterator[float]:
+    def _held(self) -> Iterator[tuple[int | None, float]]:
+        """The open file, which nobody else reads meanwhile, and what is spent."""
         if self._path is None:
-            yield self._spent
+            yield None, self._spent
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise self._cannot_be_counted(error) from None
         try:
-            _lock(self._file)
-            yield self._read()
+            _lock(file)
+            yield file, self._read(file)
         finally:
-            os.close(self._file)
+            os.close(file)
 
-    def _read(self) -> float:
-        text = os.pread(self._file, 64, 0).decode("ascii", "replace")
+    def _read(self, file: int) -> float:
+        text = os.pread(file, 64, 0).decode("ascii", "replace")
         try:
             return float(text or 0)
         except ValueError:
             raise BadInput(f"{str(self._path)!r} counts no spending; remove it, or give another folder") from None
 
-    def _keep(self, spent: float) -> None:
+    def _keep(self, file: int | None, spent: float) -> None:
         self._spent = spent
-        if self._path is not None:
+        if file is not None:
             try:
-                os.pwrite(self._file, f"{spent:<63.17g}\n".encode(), 0)
+                os.pwrite(file, f"{spent:<63.17g}\n".encode(), 0)
             except OSError as error:
                 raise self._cannot_be_counted(error) from None
 

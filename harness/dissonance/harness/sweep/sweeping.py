@@ -44,8 +44,9 @@ def sweep(
     ``trial`` is pure and can be pickled (also by cloudpickle); one that has ``describe() -> JSON`` says so
     what its rows depend on, any other is known by its name alone. A folder with a part of the same sweep
     goes on with what is missing. ``jobs`` workers play on ``engine``; ``local`` with one works in this
-    process. ``address`` is that of a running Dask scheduler or Ray cluster. A case that takes more than ``patience`` real seconds
-    has its worker killed (the process that calls is none), and a row with the outcome ``killed``. ``progress`` is told after each run. ``notes`` are
+    process. ``address`` is that of a running Dask scheduler or Ray cluster. A case that takes more than
+    ``patience`` real seconds has its worker killed (the process that calls is none), and a row with the
+    outcome ``killed``. ``progress`` is told after each run. ``notes`` are
     JSON that is kept with the sweep.
 
     :raises BadInput: an argument cannot be used, the folder holds another sweep or is damaged, or it cannot

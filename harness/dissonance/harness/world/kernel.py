@@ -62,7 +62,8 @@ class World:
     from being deterministic (see :attr:`tier`), ``abandoned`` what would not stop at its end, ``children``
     the processes that were started within, by their ids.
     ``blocked_seconds`` (real) is how long a strand may block in C before it loses the baton.
-    ``patches`` are undone when it has ended. ``began`` is where its clock starts, below ``seconds``: a run's second process goes on in the first one's time.
+    ``patches`` are undone when it has ended. ``began`` is where its clock starts, below ``seconds``: a run's
+    second process goes on in the first one's time.
     """
 
     def __init__(
