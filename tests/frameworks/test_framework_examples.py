@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from examples import chaos, page_holds
+from examples import chaos, page_holds, pages_test
 
 
 @pytest.mark.slow
@@ -24,3 +24,9 @@ def test_its_chaos_tests_pass(tmp_path: Path, folder: str, expected: int) -> Non
 @pytest.mark.parametrize("folder", ["langgraph-research", "crewai-postmortem", "autogen-review"])
 def test_the_page_says_what_its_settings_do(tmp_path: Path, folder: str) -> None:
     assert page_holds(folder, tmp_path) is None
+
+
+@pytest.mark.slow
+def test_the_pages_own_test_passes(tmp_path: Path) -> None:
+    done = pages_test("langgraph-research", tmp_path)
+    assert done.returncode == 0 and "1 test made 1 run (seed 0): 1 held." in done.stdout, done.stdout

@@ -34,6 +34,14 @@ def page_holds(folder: str, tmp_path: Path) -> str | None:
     return None if matches(expected, done.stdout) else done.stdout
 
 
+def pages_test(folder: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Run the test that the page ends with, beside the application of this folder."""
+    (test,) = blocks(PAGE.partition("\n## A test of yours\n")[2], "python")
+    place = _copied(tmp_path) / folder
+    (place / name_of(test)).write_text(test)
+    return _told(f"pytest {name_of(test)} -p no:cacheprovider", place)
+
+
 def _copied(tmp_path: Path) -> Path:
     ignored = shutil.ignore_patterns(".*", "__pycache__")
     return Path(shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=ignored))

@@ -33,7 +33,8 @@ NAMES: Mapping[str, str] = {
 _SET: Mapping[str, str] = {DEFAULTS: "as it comes", GUARDED: "guarded"}
 
 ADVICE = (
-    "Set a bound on rounds, a timeout on calls and a check of stop_reason in every framework: none of the three is set as it comes.",
+    "In every framework set a bound on rounds, a timeout on calls and a check of stop_reason. As they come, the first is wide or "
+    "not there, the second ten minutes, and the third is made by none.",
     "Do what cannot be undone in a step of its own with an idempotency key. A checkpoint alone does it twice, if the process "
     "dies between the two.",
     "Give a human a deadline, and say what counts when it is over.",
@@ -144,7 +145,7 @@ _LEGEND = (
     "A grid for each pattern: a row a runtime, a column a family of faults. In each cell the left mark is the framework as it "
     "comes, the right one with its own safeguards set. ✓ held, ✗ broke, ? the fault reached nobody: nothing there answers to it. "
     "A cell leads to its row of the details: how the run ended and who ended it, what it cost, whether damage went through in "
-    "silence, and what to set. The run of a cell that broke is kept in a folder beside this page; `dissonance replay FOLDER` "
+    "silence, and what to set. The run of a cell that broke is kept in a folder beside this page: “dissonance replay FOLDER” "
     "plays it again. The harness stops a run after {calls} calls or a virtual day."
 )
 

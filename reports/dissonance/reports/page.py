@@ -153,7 +153,8 @@ class Section:
     """One question with its answer: verdict sentence, figures and tables, what to do, how to replay.
 
     The verdict's status is the worst of what is meant to hold, as a control does: not of all findings, since what
-    breaks without the control is the reason to look. It stands wherever the section's title does. Without a ``verdict`` it sums up what others found, and judges nothing itself.
+    breaks without the control is the reason to look. It stands wherever the section's title does. Without a
+    ``verdict`` it sums up what others found, and judges nothing itself.
     """
 
     name: str
