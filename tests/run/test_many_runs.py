@@ -159,10 +159,12 @@ def test_two_runs_at_once_are_still_refused() -> None:
         thread = threading.Thread(target=lambda: run(workflow, store=None))
         thread.start()
         inside.wait()
-        refused = _asleep(1)
-        go_on.set()
-        thread.join()
-    assert isinstance(refused.error, BusyError)
+        try:
+            with pytest.raises(BusyError, match="another run is going on"):
+                _asleep(1)
+        finally:
+            go_on.set()
+            thread.join()
 
 
 def test_the_environment_is_quiet_for_as_long(monkeypatch: pytest.MonkeyPatch) -> None:

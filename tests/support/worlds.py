@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dissonance.harness.perform import _apart
 from dissonance.harness.world import World, complete, inside
 
 
@@ -33,7 +34,7 @@ def play(workflow: Callable[[], Any], **options: Any) -> Played:
     world = World(**options)
     try:
         with inside(world):
-            result = workflow()
+            result = _apart(workflow)  # what a world's end raises in a handler is not to outlive it
             if asyncio.iscoroutine(result):
                 result = complete(world, result)
     except BaseException as error:

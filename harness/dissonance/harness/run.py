@@ -19,7 +19,7 @@ from .result import RecordedError, Run
 from .runtimes import at_home
 from .stage import ALONE, make
 from .store import DEFAULT_STORE
-from .world import STANDING, current_world
+from .world import STANDING, current_world, refuse_if_taken
 
 __all__ = ["RecordedError", "Run", "load_run", "many_runs", "run"]
 
@@ -54,7 +54,7 @@ def run(
       ``{run}`` is the folder.
 
     :raises BadInput: an argument cannot be used.
-    :raises BusyError: an event loop or another run is going on in this thread.
+    :raises BusyError: an event loop is running in this thread, or another run is going on in this process.
     """
     order = order_of(
         workflow,
@@ -92,6 +92,7 @@ def many_runs() -> Iterator[None]:
 def _refuse_if_busy() -> None:
     if current_world() is not None:
         raise BusyError("run() was called inside another run: call the workflow itself there")
+    refuse_if_taken()
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -14,7 +14,7 @@ from .kernel import World
 from .loop import VirtualLoop
 from .ordered import OrderedSet
 from .patches import Patches
-from .scope import STANDING, complete, inside
+from .scope import STANDING, complete, inside, refuse_if_taken
 from .strand import current_world
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "current_world",
     "inside",
     "insist",
+    "refuse_if_taken",
 ]

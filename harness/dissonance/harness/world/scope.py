@@ -27,7 +27,7 @@ from .strand import Strand
 from .threads import forget_thread, install_threads
 from .watchdog import OutOfRealTime, Watchdog
 
-__all__ = ["STANDING", "complete", "inside"]
+__all__ = ["STANDING", "complete", "inside", "refuse_if_taken"]
 
 T = TypeVar("T")
 
@@ -46,6 +46,15 @@ STANDING = Standing(_install)
 """What every world needs, and code outside of any does not notice. Who makes many worlds holds it meanwhile."""
 
 
+_TAKEN = "a process holds one world at a time: another run is going on in it; wait for its end"
+
+
+def refuse_if_taken() -> None:
+    """Raise BusyError where a thread of this process is in a world."""
+    if _one_world.locked():
+        raise BusyError(_TAKEN)
+
+
 @contextlib.contextmanager
 def inside(world: World) -> Iterator[Patches]:
     """Run the block as the main strand of ``world``; everything is put back on the way out.
@@ -55,7 +64,7 @@ def inside(world: World) -> Iterator[Patches]:
     thread is in a world.
     """
     if not _one_world.acquire(False):
-        raise BusyError("a process holds one world at a time: another run is going on in it; wait for its end")
+        raise BusyError(_TAKEN)
     try:
         with STANDING, world.patches as patches:
             lend_shutdown_lock(patches)
