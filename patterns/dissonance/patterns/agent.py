@@ -121,7 +121,8 @@ class Agent:
             left -= 1
             question = await admitted(question)
             try:
-                answer = read(self.name, await _send(question), schema, tools=bool(tools))
+                message = await _send(question)
+                answer = read(self.name, message, schema, tools=bool(tools), asked=question.messages)
             except DamagedReply as damage:
                 settle(question, damage.usage, damage, damage.partial)
                 question = replace(question, spent=question.spent + damage.usage)
@@ -133,7 +134,8 @@ class Agent:
                 raise
             else:
                 settle(question, answer.usage, text=answer.text)
-                return replace(answer, usage=answer.usage + question.spent, asked=question.messages)
+                spent = question.spent
+                return answer if spent is NO_USAGE else replace(answer, usage=answer.usage + spent)
 
 
 async def _send(question: Question) -> object:

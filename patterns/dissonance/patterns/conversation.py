@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from anthropic import AsyncAnthropic
 from anthropic.types import MessageParam, ToolParam, ToolResultBlockParam
@@ -16,6 +16,8 @@ from .provenance import Provenance, Source
 from .reply import Answer
 
 __all__ = ["Conversation"]
+
+T = TypeVar("T")
 
 
 class Conversation:
@@ -81,14 +83,10 @@ class Conversation:
         """What an answer rests on: the tools whose results stand in the conversation."""
         return Provenance(by=answer.agent, sources=tuple(self._sources.values()))
 
-    def finished(self, answer: Answer[Any]) -> Outcome[str]:
-        """The outcome: this answer."""
+    def finished(self, output: T, provenance: Provenance) -> Outcome[T]:
+        """The outcome: this output."""
         return Outcome(
-            output=answer.text,
-            finished=True,
-            steps=self.rounds.steps,
-            usage=self.rounds.spent,
-            provenance=self.provenance(answer),
+            output=output, finished=True, steps=self.rounds.steps, usage=self.rounds.spent, provenance=provenance
         )
 
     def stopped(self, stop: Stop, best: Any = None, provenance: Provenance | None = None) -> Outcome[Any]:

@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 from .concurrent import all_of, first_of
-from .guards import Guard, Rounds, StepGuard
-from .guards.guard import Stop
+from .guards import Guard, Rounds
+from .guards.guard import Stop, looks_at_steps
 from .outcome import NO_USAGE, Outcome, Pattern
 from .parts import Conflict, FannedOut, Part, Piece, conflicts_between, table
 from .provenance import Provenance
@@ -124,7 +124,7 @@ def fan_out(
             raise ValueError(f"{argument}={value!r}: give 1 or more")
     if hedge is not None and not hedge > 0:
         raise ValueError(f"hedge={hedge!r}: give seconds above 0, or None")
-    if loops := [guard.name for guard in (*branch_guards, *guards) if isinstance(guard, StepGuard)]:
+    if loops := [guard.name for guard in (*branch_guards, *guards) if looks_at_steps(guard)]:
         raise ValueError(f"guards={loops!r}: a fan-out has no loop for them to watch; give them to the branches' work")
     plan: _Plan[Any, Any] = _Plan(
         work, split, reduce, at_once, at_least, hedge, facts, tuple(branch_guards), tuple(guards)

@@ -117,7 +117,8 @@ class Gate(Generic[T]):
         """The decision on an output. A judge that gives no usable ruling escalates."""
         signals = tuple([await signal_of(check, task, output) for check in self.checks])
         judgement = await self._judgement(client, task, output, signals)
-        return replace(judgement, usage=sum((signal.usage for signal in signals), judgement.usage))
+        cost = sum((signal.usage for signal in signals), NO_USAGE)
+        return judgement if cost is NO_USAGE else replace(judgement, usage=judgement.usage + cost)
 
     async def _judgement(self, client: AsyncAnthropic, task: str, output: T, signals: tuple[Signal, ...]) -> Judgement:
         failed = [signal.feedback or "A check failed without saying why." for signal in signals if not signal.passed]

@@ -58,6 +58,8 @@ def acted(agent: str, key: str, action: object, *, approved_by: str | None) -> N
 
 def moved(machine: str, trace: int, before: str, after: str) -> None:
     """A run of a pattern went from one state to another."""
+    if not LOGGER.isEnabledFor(logging.DEBUG):
+        return
     event = {"kind": "transition", "agent": machine, "trace": trace, "from": before, "to": after}
     LOGGER.debug("%s %d: %s to %s", machine, trace, before, after, extra={"event": event})
 

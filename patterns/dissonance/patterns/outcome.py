@@ -42,6 +42,8 @@ class Usage:
     cache_read_input_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
+        if other is NO_USAGE or self is NO_USAGE:  # most often one of them is
+            return self if other is NO_USAGE else other
         return Usage(
             self.calls + other.calls,
             self.input_tokens + other.input_tokens,

@@ -98,13 +98,24 @@ class Answer(Generic[D]):
 
 
 @overload
-def read(agent: str, message: object, schema: type[M], *, tools: bool = False) -> Answer[M]: ...
+def read(
+    agent: str, message: object, schema: type[M], *, tools: bool = False, asked: tuple[MessageParam, ...] = ()
+) -> Answer[M]: ...
 @overload
-def read(agent: str, message: object, schema: None = None, *, tools: bool = False) -> Answer[None]: ...
-def read(agent: str, message: object, schema: type[BaseModel] | None = None, *, tools: bool = False) -> Answer[Any]:
+def read(
+    agent: str, message: object, schema: None = None, *, tools: bool = False, asked: tuple[MessageParam, ...] = ()
+) -> Answer[None]: ...
+def read(
+    agent: str,
+    message: object,
+    schema: type[BaseModel] | None = None,
+    *,
+    tools: bool = False,
+    asked: tuple[MessageParam, ...] = (),
+) -> Answer[Any]:
     """The answer in a message of the SDK; raises DamagedReply where there is none.
 
-    ``tools`` says whether tools were offered: a tool call without an offer is damage too.
+    ``tools`` says whether tools were offered: a tool call without an offer is damage too. ``asked`` is noted.
     """
     if not isinstance(message, Message):
         raise DamagedReply(agent, "unreadable", f"a {type(message).__name__} came in place of a message")
@@ -118,8 +129,16 @@ def read(agent: str, message: object, schema: type[BaseModel] | None = None, *, 
         data = None if schema is None or calls else _parsed(text, schema)
     except _Damaged as found:
         raise DamagedReply(agent, found.damage, found.detail, partial=text, usage=usage) from found.__cause__
-    reason = str(message.stop_reason)
-    return Answer(agent=agent, text=text, data=data, calls=calls, stop_reason=reason, usage=usage, message=message)
+    return Answer(
+        agent=agent,
+        text=text,
+        data=data,
+        calls=calls,
+        stop_reason=str(message.stop_reason),
+        usage=usage,
+        message=message,
+        asked=asked,
+    )
 
 
 class _Damaged(Exception):

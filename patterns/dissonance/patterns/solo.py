@@ -13,7 +13,6 @@ the call that trips a guard takes no effect. A damaged reply raises.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from anthropic import AsyncAnthropic
@@ -60,7 +59,7 @@ def solo(
                     provenance, rejected = await rounds.verify(task, output, talk.provenance(answer))
                     if rejected:
                         return talk.stopped(rounds.reject(rejected, agent.name), output, provenance)
-                    return replace(talk.finished(answer), output=output, provenance=provenance)
+                    return talk.finished(output, provenance)
                 if stop := talk.check("tools", answer):
                     return talk.stopped(stop)
                 talk.tell(answer, await kit.call_all(answer.calls))

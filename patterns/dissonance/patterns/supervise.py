@@ -29,8 +29,8 @@ from anthropic import AsyncAnthropic
 from . import log
 from .agent import Agent
 from .gate import Check, Decision, Gate, Judgement, as_text
-from .guards import Guard, OutputGuard, Rounds, Stop
-from .guards.guard import briefed
+from .guards import Guard, Rounds, Stop
+from .guards.guard import briefed, looks_at_outputs
 from .outcome import Outcome
 from .pool import Pool, Worker, worker
 from .provenance import Provenance
@@ -106,7 +106,7 @@ def supervise(
     """
     if attempts_per_worker < 1:
         raise ValueError(f"attempts_per_worker={attempts_per_worker!r}: give 1 or more")
-    verifiers = [guard for guard in guards if isinstance(guard, OutputGuard)]
+    verifiers = [guard for guard in guards if looks_at_outputs(guard)]
     gate = Gate((*checks, *(guard.verify for guard in verifiers)), judge)
     plan = _Plan(client, tuple(guards), gate, tuple(guard.name for guard in verifiers), attempts_per_worker, informed)
     pool = Pool([worker(client, briefed(one, guards)) if isinstance(one, Agent) else one for one in workers])

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 from dissonance.patterns.agent import Agent
 from dissonance.patterns.outcome import Usage
@@ -34,6 +34,9 @@ __all__ = [
     "Watch",
     "at_least_one",
     "briefed",
+    "looks_at_calls",
+    "looks_at_outputs",
+    "looks_at_steps",
 ]
 
 Watch: TypeAlias = Callable[[Step], "str | None"]
@@ -100,6 +103,21 @@ class Stop:
     guard: str
     reason: str
     escalated: bool = False
+
+
+def looks_at_steps(guard: Guard) -> TypeGuard[StepGuard]:
+    """Whether it is a :class:`StepGuard`, by its shape. Each run asks, and ``isinstance`` takes long over a protocol."""
+    return hasattr(guard, "start")
+
+
+def looks_at_calls(guard: Guard) -> TypeGuard[CallGuard]:
+    """Whether it is a :class:`CallGuard`."""
+    return hasattr(guard, "meter")
+
+
+def looks_at_outputs(guard: Guard) -> TypeGuard[OutputGuard]:
+    """Whether it is an :class:`OutputGuard`."""
+    return hasattr(guard, "verify")
 
 
 def briefed(agent: Agent, guards: Sequence[Guard]) -> Agent:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Sequence
 from contextvars import Token
 from types import TracebackType
@@ -18,7 +17,7 @@ from dissonance.patterns.question import SCOPES, Halted, Question, Scope
 from dissonance.patterns.reply import ToolCall
 from dissonance.patterns.step import Step, normalised
 
-from .guard import CallGuard, Guard, OutputGuard, Refused, StepGuard, Stop
+from .guard import Guard, Refused, Stop, looks_at_calls, looks_at_outputs, looks_at_steps
 from .time_box import TimeBox
 
 __all__ = ["Rounds"]
@@ -35,36 +34,37 @@ class Rounds(Scope):
     """
 
     def __init__(self, guards: Sequence[Guard]) -> None:
-        self._watches = [(guard, guard.start()) for guard in guards if isinstance(guard, StepGuard)]
-        self._meters = [(guard.name, guard.meter()) for guard in guards if isinstance(guard, CallGuard)]
-        self._verifiers = [guard for guard in guards if isinstance(guard, OutputGuard)]
+        self._watches = [(guard, guard.start()) for guard in guards if looks_at_steps(guard)]
+        self._meters = [(guard.name, guard.meter()) for guard in guards if looks_at_calls(guard)]
+        self._verifiers = [guard for guard in guards if looks_at_outputs(guard)]
         boxes = [guard for guard in guards if isinstance(guard, TimeBox)]
         self._box = min(boxes, key=lambda box: box.seconds, default=None)
         self._timeout: asyncio.Timeout | None = None
         self._token: Token[tuple[Scope, ...]] | None = None
-        self._used: defaultdict[str, Usage] = defaultdict(Usage)
+        self._used: dict[str, Usage] = {}
         self._found: set[str] = set()
         self.steps = 0
-        self.spent = Usage()
+        self.spent = NO_USAGE
         self.stop: Stop | None = None
         self.said: str | None = None
 
     async def __aenter__(self) -> Self:
         self._token = SCOPES.set((*SCOPES.get(), self))
-        self._timeout = asyncio.timeout(None if self._box is None else self._box.seconds)
-        await self._timeout.__aenter__()
+        if self._box is not None:
+            self._timeout = asyncio.timeout(self._box.seconds)
+            await self._timeout.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        assert self._token is not None and self._timeout is not None, "a block ends that did not begin"
+        assert self._token is not None, "a block ends that did not begin"
         SCOPES.reset(self._token)
         try:
-            await self._timeout.__aexit__(kind, error, trace)
+            if self._timeout is not None:
+                await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError:
-            if self._box is None:
-                raise
+            assert self._box is not None
             self._stopped(Stop(self._box.name, self._box.reason), "")
             return True
         if isinstance(error, Halted) and error.scope is self:
@@ -79,7 +79,7 @@ class Rounds(Scope):
     async def admit(self, question: Question, innermost: bool) -> Question:
         """Show a call to the guards of this run; raises Halted where one refuses it."""
         agent = question.agent
-        if innermost and (spent := _budget_spent(agent, self._used[agent.name])):
+        if innermost and (spent := _budget_spent(agent, self._used.get(agent.name, NO_USAGE))):
             raise Halted(self, *spent, agent.name)
         for number, (name, meter) in enumerate(self._meters):
             try:
@@ -95,7 +95,8 @@ class Rounds(Scope):
     def settle(self, question: Question, usage: Usage, error: BaseException | None, text: str | None = None) -> None:
         """Show how a call went to the guards of this run; ``said`` is the last text that anybody in it said."""
         self.said = text or self.said
-        self._used[question.agent.name] += usage
+        name = question.agent.name
+        self._used[name] = self._used.get(name, NO_USAGE) + usage
         for _, meter in self._meters:
             meter.after(question, usage, error)
 

@@ -57,7 +57,7 @@ def handoff(
             while True:
                 answer = await talk.ask(client, seat.agent, seat.offer)
                 if not answer.calls:
-                    return talk.finished(answer)
+                    return talk.finished(answer.text, talk.provenance(answer))
                 if stop := talk.check("handoff", answer):
                     return talk.stopped(stop)
                 results, successor = await seat.perform(answer.calls)
