@@ -19,7 +19,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from pydantic_core import from_json, to_json
@@ -71,7 +71,7 @@ _REFUSALS = (
 _PRAISE = ("This is good as it stands.", "All is well.", "Nothing to add.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Choice:
     """Something that the reply must choose.
 
@@ -94,7 +94,7 @@ class Choice:
         """Whether one of the options accepts or rejects."""
         return bool(self.accepting or self.rejecting)
 
-    @property
+    @cached_property
     def verdict(self) -> bool:
         """Whether it judges something given (accept or reject, a score), rather than ends something that goes on.
 
@@ -117,11 +117,13 @@ def choices(call: Call) -> tuple[Choice, ...]:
     """Everything that this call offers to choose from, in the order in which :func:`decide` looks."""
     found: list[Choice] = []
     schema = output_schema(call)
-    if schema is not None:
-        found += _in_schema(schema, "schema", None)
-    found += _among_tools(call)
-    for tool in _open_tools(call):
-        found += _in_schema(_input_schema(tool), "tool", str(tool.get("name", "")))
+    form = None if schema is None else _form(call)
+    if form is not None:
+        found += _in_json_schema(form, "schema", None)
+    if call.tools:
+        found += _among_tools(call)
+        for tool in _open_tools(call):
+            found += _in_schema(_input_schema(tool), "tool", str(tool.get("name", "")))
     if schema is None and not _text_barred(call):
         found += _in_prompt(call)
     return tuple(found)
@@ -182,9 +184,9 @@ def _tool_side(name: str) -> Side | None:
 
 
 def _in_prompt(call: Call) -> list[Choice]:
-    schema = _asked(call)
-    if schema is not None:
-        return list(_in_schema(schema, "schema", None))
+    form = _form(call)
+    if form is not None:
+        return list(_in_json_schema(form, "schema", None))
     words = _words_choice(*_word_offers(call))
     return [] if words is None else [words]
 
@@ -216,8 +218,10 @@ def _sided(items: Sequence[str]) -> tuple[Offer, ...]:
 
 
 @of_call
-def _asked(call: Call) -> JsonObject | None:
-    return asked_schema(call.system_text) or asked_schema(last_user_text(call))
+def _form(call: Call) -> bytes | None:
+    """The schema that the text of the answer is to have, as JSON: demanded, else asked for in words."""
+    schema = output_schema(call) or asked_schema(call.system_text) or asked_schema(last_user_text(call))
+    return None if schema is None else to_json(schema, fallback=dict)
 
 
 @of_call
@@ -344,8 +348,7 @@ def decide(call: Call, *, accept: bool, strings: Sequence[str] = ()) -> Message 
     if not any(choice.decides for choice in choices(call)):
         return None
     strings = strings or (() if accept else _REFUSALS[:1])
-    schema = output_schema(call)
-    if schema is None or not _decides(schema, "schema"):
+    if output_schema(call) is None or not any(choice.decides for choice in choices(call) if choice.where == "schema"):
         tool = _deciding_tool(call, accept)
         if tool is not None:
             return tool_message(tool, strings, accept)
@@ -357,9 +360,9 @@ def answer(call: Call, *, accept: bool, strings: Sequence[str] = ()) -> Message 
 
     It takes the branch where that decides something. None where the text is free.
     """
-    schema = output_schema(call) or _asked(call)
-    if schema is not None:
-        return Message((text_block(_filled(schema, tuple(strings), accept)),))
+    form = _form(call)
+    if form is not None:
+        return Message((text_block(_filled(form, tuple(strings), accept)),))
     source, offers = _word_offers(call)
     words = _words_choice(source, offers)
     if words is None:
@@ -369,35 +372,36 @@ def answer(call: Call, *, accept: bool, strings: Sequence[str] = ()) -> Message 
     return Message((text_block(_said(offers, source, accept, strings)),))
 
 
-def _filled(schema: JsonObject, strings: tuple[str, ...], accept: bool) -> str:
-    if sum(map(len, strings)) > _REMEMBERED:
-        return json.dumps(fill(schema, strings, accept), ensure_ascii=False)
-    return _filled_json(to_json(schema, fallback=dict), strings, accept)
+def _filled(schema: bytes, strings: tuple[str, ...], accept: bool) -> str:
+    return (_fill if sum(map(len, strings)) > _REMEMBERED else _remembered)(schema, strings, accept)
 
 
-@lru_cache(maxsize=512)
-def _filled_json(schema: bytes, strings: tuple[str, ...], accept: bool) -> str:
+def _fill(schema: bytes, strings: tuple[str, ...], accept: bool) -> str:
     return json.dumps(fill(from_json(schema), strings, accept), ensure_ascii=False)
+
+
+_remembered = lru_cache(maxsize=512)(_fill)
 
 
 def tool_message(tool: JsonObject, strings: Sequence[str], accept: bool) -> Message:
     """A request for this tool with arguments that are valid for its schema; ``accept`` counts where that decides."""
     schema = _input_schema(tool)
-    arguments = fill(schema, strings, accept or not _decides(schema, "tool"))
+    arguments = fill(schema, strings, accept or not _decides(schema))
     return Message(
         (tool_use(str(tool.get("name", "")), arguments if isinstance(arguments, Mapping) else {}),), "tool_use"
     )
 
 
-def _decides(schema: JsonObject, where: Literal["schema", "tool"]) -> bool:
-    return any(choice.decides for choice in _in_schema(schema, where, None if where == "schema" else ""))
+def _decides(schema: JsonObject) -> bool:
+    """Whether the arguments of a tool decide something."""
+    return any(choice.decides for choice in _in_schema(schema, "tool", ""))
 
 
 def _deciding_tool(call: Call, accept: bool) -> JsonObject | None:
     for choice in _among_tools(call):
         name = (choice.accepting if accept else choice.rejecting)[0]
         return next(tool for tool in call.tools if tool.get("name") == name)
-    return next((tool for tool in _open_tools(call) if _decides(_input_schema(tool), "tool")), None)
+    return next((tool for tool in _open_tools(call) if _decides(_input_schema(tool))), None)
 
 
 def _mentioned(choice: Choice, strings: Sequence[str]) -> str:

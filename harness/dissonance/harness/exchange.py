@@ -30,7 +30,7 @@ from .wire.catalog import cost, models_reply
 from .wire.complete import complete
 from .wire.drivers import Delivery
 from .wire.growing import GrowingParser
-from .wire.render import Chunk, Performance, first_difference, render
+from .wire.render import Chunk, Performance, parting, render
 from .wire.request import Request, read_request
 from .wire.tokens import Measured, Meter
 from .wire.validate import is_thread_request, over_window, validate
@@ -53,11 +53,11 @@ class FaultCount:
 
 
 class _Fired(NamedTuple):
-    """A rule that fired on a call: where its rendering parts from ``without`` (None: nowhere)."""
+    """A rule that fired on a call: where what is rendered parts from ``without`` (None: nowhere)."""
 
     rule: Interceptor
     side: Literal["request", "reply"]
-    without: Performance
+    without: Reply
     difference: int | None
     before: str | None
     after: str | None
@@ -374,9 +374,7 @@ class Exchange:
     def _compare(
         self, rule: Interceptor, side: Literal["request", "reply"], call: Call, before: Reply, after: Reply
     ) -> _Fired:
-        without = render(before, call)
-        difference = first_difference(without, render(after, call))
-        return _Fired(rule, side, without, difference, self._keep(before), self._keep(after))
+        return _Fired(rule, side, before, parting(before, after, call), self._keep(before), self._keep(after))
 
     def _keep(self, reply: Reply) -> str | None:
         """The hash of a reply's body, which is kept. What a fault has made is kept twice: when it fires, and at the end."""
@@ -411,7 +409,7 @@ class Exchange:
         call, reply = delivery.call, delivery.reply
         now = self.world.now
         elapsed = now - call.sent_at
-        reached = [each.rule.id for each in delivery.fired if _felt(each, received, chunks, elapsed)]
+        reached = [each.rule.id for each in delivery.fired if _felt(each, call, received, chunks, elapsed)]
         for rule in reached:
             self.counts[rule].reached += 1
         message, usage = reply.message, _billed(reply)
@@ -507,11 +505,11 @@ def _error(reply: Reply, received: Received) -> str | None:
     return None
 
 
-def _felt(fired: _Fired, received: Received, chunks: int, elapsed: float) -> bool:
+def _felt(fired: _Fired, call: Call, received: Received, chunks: int, elapsed: float) -> bool:
     """Whether the agent has received what this rule made of the reply."""
     place = -1 if fired.difference is None else fired.difference
     if received == "abandoned" and chunks <= place:
-        return elapsed > _arrival(fired.without, place)
+        return elapsed > _arrival(render(fired.without, call), place)
     return chunks >= place
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dissonance.harness.call import Call, Message, text_block
+from dissonance.harness.call import Call, Message
 from dissonance.harness.wire.complete import output_limit
-from dissonance.harness.wire.estimate import corrected, count_block, cut_text
+from dissonance.harness.wire.estimate import corrected, count_block, count_content, cut_text, uncorrected
 
 __all__ = ["fitted"]
 
@@ -32,10 +32,10 @@ def fitted(build: Callable[[Sequence[str]], Message], strings: Sequence[str], ca
 
 def _first(strings: Sequence[str], limit: int, model: str) -> Sequence[str]:
     """The first strings that have room on lines of their own; one at least. Each is counted once and remembered."""
-    total = 0
+    total, most = 0, uncorrected(limit, model)
     for place, text in enumerate(strings):
-        total += count_block(text_block(text)) + 1
-        if place and corrected(total, model) > limit:
+        total += count_content(text) + 1
+        if place and total > most:
             return strings[:place]
     return strings
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -64,6 +65,7 @@ def output_limit(call: Call) -> tuple[int, StopReason]:
     return (room, "model_context_window_exceeded") if room < call.max_tokens else (call.max_tokens, "max_tokens")
 
 
+@lru_cache(maxsize=64)  # a fault's reply needs those of the model's
 def _letters(key: str) -> str:
     """64 letters and digits from a hash."""
     return b64encode(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=48).digest(), b"Aa").decode()

@@ -124,7 +124,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 def count_block(block: Any) -> int:
     """The uncorrected tokens of a content block of any kind, malformed ones included."""
-    if not isinstance(block, Mapping):
+    if type(block) is not dict and not isinstance(block, Mapping):
         return count_json(block)
     kind = block.get("type")
     if kind == "text":

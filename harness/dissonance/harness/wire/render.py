@@ -1,7 +1,7 @@
 """A reply as bytes in time: :class:`Performance`, which the drivers carry out on virtual time.
 
 :func:`complete` (ids, usage, cuts) comes first, :func:`render` then decides nothing any more. Whether a
-fault *changed* anything is read off here: :func:`first_difference` of what is rendered with it and
+fault *changed* anything is read off here: :func:`parting` compares what is rendered with it and
 without it.
 """
 
@@ -17,7 +17,7 @@ from dissonance.harness.call import ApiError, Call, Ending, Failure, Message, Re
 from .complete import complete
 from .sse import error_event, stream_message, usage_json
 
-__all__ = ["Chunk", "Performance", "complete", "first_difference", "render", "whole_seconds"]
+__all__ = ["Chunk", "Performance", "complete", "first_difference", "parting", "render", "whole_seconds"]
 
 _OVERLOADED = ApiError("overloaded_error", "Overloaded")
 _JSON = "application/json"
@@ -60,11 +60,28 @@ def render(reply: Reply, call: Call) -> Performance:
     head when it is all written; where it ends early (``cut``, ``reset``, ``stall``) it has half of
     its bytes.
     """
+    status, failure, headers, first_byte = _head(reply, call)
+    if status is None:
+        return Performance(None, failure, headers, first_byte, (), "complete")
+    if isinstance(reply.body, Message) and _is_streamed(reply, call):
+        chunks, ending = _streamed(reply, reply.body)
+    else:
+        chunks, ending = _whole(reply)
+    return Performance(status, failure, headers, first_byte, chunks, ending)
+
+
+def _is_streamed(reply: Reply, call: Call) -> bool:
+    return call.stream and isinstance(reply.body, Message) and reply.status is not None and reply.status < 300
+
+
+def _head(reply: Reply, call: Call) -> tuple[int | None, Failure | None, tuple[tuple[str, str], ...], float]:
+    """Status, failure, headers and seconds to the first byte."""
     if reply.status is None:
-        return Performance(None, reply.failure or "connect", (), reply.seconds, (), "complete")
-    if call.stream and isinstance(reply.body, Message) and reply.status < 300:
-        return _streamed(reply, reply.body)
-    return _whole(reply, call)
+        return None, reply.failure or "connect", (), reply.seconds
+    if _is_streamed(reply, call):
+        return reply.status, None, _headers(reply, _EVENTS), reply.seconds
+    raw = call.stream and isinstance(reply.body, bytes) and reply.status == 200
+    return reply.status, None, _headers(reply, _EVENTS if raw else _JSON), whole_seconds(reply)
 
 
 def whole_seconds(reply: Reply) -> float:
@@ -87,19 +104,22 @@ def first_difference(a: Performance, b: Performance) -> int | None:
     return min(len(a.chunks), len(b.chunks))
 
 
+def parting(before: Reply, after: Reply, call: Call) -> int | None:
+    """The :func:`first_difference` of what these replies render to; where their heads differ no more is rendered."""
+    if _head(before, call) != _head(after, call):
+        return -1
+    return first_difference(render(before, call), render(after, call))
+
+
 # --- not streamed -----------------------------------------------------------------------------
 
 
-def _whole(reply: Reply, call: Call) -> Performance:
-    body = reply.body
+def _whole(reply: Reply) -> tuple[tuple[Chunk, ...], Ending]:
     data = _data(reply)
     ending: Ending = "complete" if reply.ending == "error_event" else reply.ending
     if ending != "complete":
         data = data[: len(data) // 2]
-    kind = _EVENTS if call.stream and isinstance(body, bytes) and reply.status == 200 else _JSON
-    delay = _writing(reply, body.usage) if isinstance(body, Message) else 0.0
-    chunks = (Chunk(0.0, data),) if data else ()
-    return Performance(reply.status, None, _headers(reply, kind), reply.seconds + delay, chunks, ending)
+    return (Chunk(0.0, data),) if data else (), ending
 
 
 def _data(reply: Reply) -> bytes:
@@ -139,7 +159,7 @@ def _error_json(error: ApiError, request_id: str | None) -> bytes:
 # --- streamed ---------------------------------------------------------------------------------
 
 
-def _streamed(reply: Reply, message: Message) -> Performance:
+def _streamed(reply: Reply, message: Message) -> tuple[tuple[Chunk, ...], Ending]:
     groups, end = stream_message(message)
     deltas = len(groups) - 1
     pause = _writing(reply, message.usage) / deltas if deltas else 0.0
@@ -150,8 +170,7 @@ def _streamed(reply: Reply, message: Message) -> Performance:
         groups = groups[: after + 1]
         if reply.ending == "error_event":
             groups[-1] += error_event(reply.event_error or _OVERLOADED)
-    chunks = _paced(groups, pause)
-    return Performance(reply.status, None, _headers(reply, _EVENTS), reply.seconds, chunks, reply.ending)
+    return _paced(groups, pause), reply.ending
 
 
 def _paced(groups: list[bytes], pause: float) -> tuple[Chunk, ...]:
