@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import gc
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -188,3 +189,26 @@ def test_waiting_for_futures_of_a_pool_has_one_order() -> None:
             return tuple(f.result() for f in done), tuple(f.result() for f in concurrent.futures.as_completed(futures))
 
     assert len({succeed(workflow).result for _ in range(100)}) == 1
+
+
+def test_what_nobody_looked_at_is_told_at_the_end_and_not_when_the_collector_comes_by(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In CPython 3.11 to log a traceback while a module is being parsed breaks the parser, as pytest found."""
+
+    async def fail(name: str) -> None:
+        held.append(asyncio.current_task())  # a cycle
+        raise ValueError(name)
+
+    async def workflow() -> None:
+        tasks = [asyncio.create_task(fail(name)) for name in "abc"]
+        await asyncio.wait(tasks)
+        tasks[1].exception()
+
+    held: list[object] = []
+    succeed(workflow)
+    told = [str(record.exc_info[1]) for record in caplog.records if record.exc_info]
+    assert told == ["a", "c"]
+    held.clear()
+    gc.collect()
+    assert len(caplog.records) == 2

@@ -14,10 +14,12 @@ from contextvars import Context
 from types import MappingProxyType
 from typing import Any
 
+from dissonance.harness.errors import RunStopped
+
 from .kernel import World
 from .strand import Strand, current_strand, current_world, to_ticks
 
-__all__ = ["VirtualLoop", "VirtualPolicy"]
+__all__ = ["VirtualLoop", "VirtualPolicy", "every_task"]
 
 
 class VirtualTask(asyncio.Task[Any]):
@@ -154,6 +156,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             ready.extend(order)
         super()._run_once()  # type: ignore[misc]
 
+    def close(self) -> None:
+        """Close it, and complain of the failed tasks that nobody looked at.
+
+        asyncio would do so whenever the collector came by them, in the middle of whatever code that interrupts.
+        """
+        if not self.is_closed():
+            for task in sorted((task for task in every_task() if _is_unseen(task, self)), key=hash):
+                error = task.exception()  # which is now seen
+                if not isinstance(error, RunStopped):
+                    message = "Task exception was never retrieved"
+                    self.call_exception_handler({"message": message, "exception": error, "task": task})
+        super().close()
+
     def _write_to_self(self) -> None:
         """Another strand has scheduled a callback: wake this loop."""
         if self._strand is not None:
@@ -174,6 +189,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def remove_signal_handler(self, sig: int) -> bool:
         """False: there is none."""
         return False
+
+
+def every_task() -> list[asyncio.Task[Any]]:
+    """The tasks of this process that somebody still holds, also those that are done, in no order."""
+    known = "_all_tasks" if hasattr(asyncio.tasks, "_all_tasks") else "_scheduled_tasks"  # before Python 3.12; since
+    return list(getattr(asyncio.tasks, known))
+
+
+def _is_unseen(task: asyncio.Task[Any], loop: VirtualLoop) -> bool:
+    return task._log_traceback and task.get_loop() is loop  # type: ignore[attr-defined,no-any-return]
 
 
 def _make_task(loop: asyncio.AbstractEventLoop, coro: Any, context: Context | None = None) -> asyncio.Task[Any]:

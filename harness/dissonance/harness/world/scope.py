@@ -17,7 +17,7 @@ from dissonance.harness.errors import BusyError, RunStopped
 from .clocks import install_clocks
 from .insist import untraced
 from .kernel import World
-from .loop import VirtualLoop, VirtualPolicy
+from .loop import VirtualLoop, VirtualPolicy, every_task
 from .ordered import install_order
 from .patches import Patches, Standing
 from .pools import install_pools, lend_shutdown_lock, pools_of, retire_workers
@@ -160,7 +160,7 @@ def _end_tasks(loop: VirtualLoop) -> None:
 
 def _forget_tasks(world: World) -> None:
     """Name the tasks that did not end, and let nobody complain when they are collected."""
-    pending = {task for task in list(asyncio.tasks._all_tasks) if not task.done()}  # type: ignore[attr-defined]
+    pending = {task for task in every_task() if not task.done()}
     for task in sorted((task for task in pending if _is_of(world, task)), key=hash):
         task._log_destroy_pending = False
         if not _is_housekeeping(task):
@@ -170,7 +170,7 @@ def _forget_tasks(world: World) -> None:
 
 def _bury_tasks(world: World) -> None:
     """Nobody is left to see what ended them."""
-    for task in list(asyncio.tasks._all_tasks):  # type: ignore[attr-defined]
+    for task in every_task():
         if _is_of(world, task) and not task.done():
             task._log_destroy_pending = False
             _close(task.get_coro())
