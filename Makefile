@@ -1,4 +1,4 @@
-# `make run` does the main job, `make test` passes the tests; each makes the environment first.
+# `make run` does the main job, `make test` passes the tests, those that take long apart; each makes the environment first.
 # `make run SIZE=` and `make run SIZE=--full` make more runs, and narrower intervals.
 # With PYTHON=some/bin/python both use what is installed there, and install nothing.
 
@@ -6,13 +6,14 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PYTEST = $(PYTHON) -m pytest
 FRAMEWORKS_PYTEST = $(or $(FRAMEWORKS_PYTHON),$(PYTHON)) -m pytest
+PARALLEL := --numprocesses auto --dist loadgroup
 BIN = $(dir $(PYTHON))
 OUT := dissonance-report
 SIZE := --quick
 
-# Of the interpreters on this machine, the first that is new enough.
-BASE_PYTHON = $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
-	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+# Of the interpreters on this machine, the first of a version that the tests pass with.
+BASE_PYTHON = $(shell for python in python3.11 python3.12 python3 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$python && break; done)
 UV = $(shell uv pip install --help 2>/dev/null | grep -q -e --group && echo uv)
 
 # What experiments broke is what they are for: their exit codes 1 and 3 (see README) are no failure of make's.
@@ -24,7 +25,7 @@ FRAMEWORKS := .venv-frameworks/.installed
 FRAMEWORKS_PYTHON := .venv-frameworks/bin/python
 endif
 
-.PHONY: run test test-frameworks lint bench sample
+.PHONY: run test test-slow test-frameworks lint bench sample
 .DEFAULT_GOAL := run
 
 run: $(READY)
@@ -33,12 +34,16 @@ run: $(READY)
 
 # Doctests of modules that need a framework are skipped where it is not installed.
 test: $(READY)
-	$(PYTEST) tests --numprocesses auto --dist loadgroup
+	$(PYTEST) tests -m "not slow" $(PARALLEL)
 	$(PYTEST) --doctest-modules --doctest-ignore-import-errors --pyargs dissonance
+
+# Kills, thousands of repetitions, whole experiments, engines, a browser.
+test-slow: $(READY)
+	$(PYTEST) tests -m slow $(PARALLEL)
 
 # LangGraph, CrewAI and AutoGen take a gigabyte: they have an environment of their own.
 test-frameworks: $(FRAMEWORKS)
-	$(FRAMEWORKS_PYTEST) tests/frameworks --numprocesses auto --dist loadgroup
+	$(FRAMEWORKS_PYTEST) tests/frameworks $(PARALLEL)
 
 lint: $(READY)
 	$(BIN)ruff check .
@@ -62,7 +67,7 @@ ifeq ($(UV),uv)
 	@uv venv --quiet --allow-existing $(VENV)
 	@uv pip install --quiet --python $(VENV)/bin/python --editable . --group dev
 else
-	@test -n "$(BASE_PYTHON)" || { echo "error: Python 3.11 or newer is needed, and none is on the PATH" >&2; exit 1; }
+	@test -n "$(BASE_PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed, and none is on the PATH" >&2; exit 1; }
 	@$(BASE_PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	@$(VENV)/bin/python -m pip install --quiet --editable . --group dev
@@ -75,7 +80,7 @@ ifeq ($(UV),uv)
 	@uv venv --quiet --allow-existing .venv-frameworks
 	@uv pip install --quiet --compile-bytecode --python .venv-frameworks/bin/python --editable '.[frameworks]' --group dev
 else
-	@test -n "$(BASE_PYTHON)" || { echo "error: Python 3.11 or newer is needed, and none is on the PATH" >&2; exit 1; }
+	@test -n "$(BASE_PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed, and none is on the PATH" >&2; exit 1; }
 	@$(BASE_PYTHON) -m venv .venv-frameworks
 	@.venv-frameworks/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	@.venv-frameworks/bin/python -m pip install --quiet --compile --editable '.[frameworks]' --group dev

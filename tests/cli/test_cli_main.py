@@ -90,6 +90,7 @@ def test_a_list_of_everything(cli: Cli) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_an_experiment_is_run_and_says_where_its_report_lies(
     folder: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

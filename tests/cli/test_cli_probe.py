@@ -19,7 +19,7 @@ from dissonance.faults import CutStream, EmptyContent, FaultPlan, RejectWork, Ru
 
 from .conftest import ASK, SUMMARY, TASK, Cli, alive
 
-pytestmark = pytest.mark.xdist_group("battery")  # one worker makes what these tests share
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("battery")]  # one worker makes what these tests share
 
 NAMES = [each.name for each in standard_battery()]
 

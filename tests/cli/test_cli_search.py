@@ -11,6 +11,8 @@ from dissonance.faults import At, FaultPlan, RejectWork, Rule
 
 from .conftest import TASK, Cli
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_smallest_plan_is_told_with_the_line_that_replays_it(folder: Path, cli: Cli) -> None:
     ran = cli("probe", "review.py:review", "--task", TASK, "--search", "300", "--checks", "terminates")

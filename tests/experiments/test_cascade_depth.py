@@ -15,7 +15,7 @@ from dissonance.experiments.cascade_depth import EXPERIMENT
 from dissonance.harness.checks.cascade import cascade
 from dissonance.reports import write_report
 
-pytestmark = pytest.mark.xdist_group("cascade_depth")  # one worker makes what these tests share
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cascade_depth")]  # one worker makes what these tests share
 
 SMALL = Settings(seeds=1, alone=0.0, samples=10, lines=((0.3, 0.2),), planted=(0.0, 0.5), hops=2, elaborations=(2,))
 NAMED = {"citations": "citation_gate", "cross-check": "cross_check"}

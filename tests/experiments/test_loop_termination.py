@@ -13,7 +13,7 @@ from dissonance.experiments._loops import ALL, CONTROLS, LOOPS, NONE, SELF_REPOR
 from dissonance.experiments.loop_termination import EXPERIMENT, Settings, Termination
 from dissonance.reports import write_report
 
-pytestmark = pytest.mark.xdist_group("loop_termination")  # one worker makes what these tests share
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("loop_termination")]  # one worker makes what these tests share
 
 SMALL = Settings(seeds=2, minutes=8, steps=8, samples=20, retries=((0.3, 3), (0.9, 20)), trees=((2, 2), (1.5, 3)))
 NAMES = [loop.name for loop in LOOPS]

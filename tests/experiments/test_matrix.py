@@ -18,7 +18,7 @@ from dissonance.experiments.matrix import EXPERIMENT
 from dissonance.harness.same import difference
 from dissonance.reports import Grid, write_report
 
-pytestmark = pytest.mark.xdist_group("matrix")  # one worker makes what these tests share
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("matrix")]  # one worker makes what these tests share
 
 CORE = Settings(seeds=1, runtimes=("plain", "claude_tools"))
 

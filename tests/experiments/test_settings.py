@@ -69,6 +69,7 @@ def test_a_bad_file_is_told_what_is_wrong(tmp_path: Path, content: bytes, messag
         changes(ONE, file=file)
 
 
+@pytest.mark.slow
 def test_a_script_takes_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "params.toml"
     file.write_text("[loop_termination]\nminutes = 1\nretries = []\ntrees = []\nsamples = 10\n")

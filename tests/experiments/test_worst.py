@@ -13,6 +13,8 @@ from dissonance.experiments.loop_termination import EXPERIMENT
 from dissonance.harness.errors import BadInput
 from dissonance.harness.same import difference
 
+pytestmark = pytest.mark.slow
+
 TINY = {"loop_termination": {"seeds": 1, "minutes": 2, "samples": 10, "retries": ((0.5, 4),), "trees": ()}}
 
 

@@ -266,6 +266,7 @@ def test_an_action_that_nobody_noted_is_done_twice() -> None:
     assert [event.key for event in done.history.actions()] == ["publish", "publish"]
 
 
+@pytest.mark.slow
 def test_a_process_that_always_dies_is_in_a_crash_loop() -> None:
     done = played(Crash(), STAGED, At(agent="draft*"), When(), baseline=False)
     assert (done.outcome, done.stopped_by) == ("stopped_by_harness", "restarts")

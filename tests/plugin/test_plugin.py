@@ -424,6 +424,7 @@ def test_a_failing_example_is_replayed(project: pytest.Pytester, kind: str) -> N
     again.assert_outcomes(failed=1)
 
 
+@pytest.mark.slow
 def test_it_works_with_xdist(project: pytest.Pytester) -> None:
     project.makepyfile(test_loop=LOOP, test_two=TWO)
     result = project.runpytest_subprocess("-n", "2", "-p", "no:hypothesispytest", "--dissonance-seed=7")

@@ -110,6 +110,7 @@ def test_without_a_run_nothing_is_told(project: pytest.Pytester) -> None:
     assert "dissonance" not in project.runpytest("-q").stdout.str()
 
 
+@pytest.mark.slow
 def test_workers_tell_the_controller(project: pytest.Pytester) -> None:
     project.makepyfile(test_mixed=MIXED)
     result = project.runpytest_subprocess(
@@ -280,6 +281,7 @@ def test_a_bad_option_is_a_usage_error(project: pytest.Pytester, option: str, me
     assert f"ERROR: {message}" in result.errlines
 
 
+@pytest.mark.slow
 def test_of_a_space_a_plan_is_drawn_that_fires(project: pytest.Pytester) -> None:
     project.makepyfile(
         test_it="""

@@ -25,6 +25,7 @@ def played(seed: int = 0) -> Run:
     return run(review, "Tin rose by 4 % on 3 May 2024.", plan=PLAN, seed=seed, baseline=False, store=None)
 
 
+@pytest.mark.slow
 def test_one_plan_two_hundred_runs_one_history() -> None:
     first = played()
     assert {count.fired > 0 for count in first.faults.values()} == {True}

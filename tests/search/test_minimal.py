@@ -144,6 +144,7 @@ def test_the_smallest_run_alone_is_stored(tmp_path: Path) -> None:
     )  # and its baseline
 
 
+@pytest.mark.slow
 def test_a_search_repeats() -> None:
     bug = BY_NAME["no_quorum"]
     one, other = (find_minimal(bug.flow(False), bug.checks, task=TASK, limits=LIMITS).to_json() for _ in range(2))

@@ -35,6 +35,7 @@ def parts(plan: FaultPlan) -> set[str]:
 # --- sampling ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_plan_in_every_process() -> None:
     code = (
         "from dissonance.faults.space import Space, sample\n"
@@ -99,6 +100,7 @@ def test_nothing_strikes_where_it_cannot() -> None:
     assert set.union(*(kinds(sample(space, seed)) for seed in SEEDS)) == {"CutStream"}
 
 
+@pytest.mark.slow
 def test_a_plan_has_three_rules_in_the_mean() -> None:
     space = Space.at(SLOTS)
     sizes = [len(sample(space, seed).rules) for seed in SEEDS]

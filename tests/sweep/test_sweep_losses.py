@@ -35,6 +35,7 @@ def _acknowledged(folder: Path) -> dict[int, object]:
     return dict(segments.rows())
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_instant_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     """200 kills were made once in this way; see the figures in ``benchmarks``."""
     draw = random.Random(7)

@@ -40,6 +40,7 @@ def from_the_first_byte_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growing, "_LEAST", 0)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(BODIES, st.lists(st.tuples(MESSAGES, ENDS), min_size=2, max_size=5), st.data())
 def test_whatever_grows_is_parsed_as_if_alone(start: Any, rounds: Any, data: st.DataObject) -> None:

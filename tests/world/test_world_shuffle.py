@@ -136,6 +136,7 @@ def program(steps: list[Any]) -> Any:
     return workflow
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(steps=st.lists(STEPS, max_size=5), seed=st.none() | st.integers(0, 99))
 def test_a_random_program_has_the_same_history_twice(steps: list[Any], seed: int | None) -> None:
