@@ -17,7 +17,7 @@ from dissonance.harness.world import EPOCH, VirtualLoop, World, complete, inside
 
 HOUR = 3600.0
 
-pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow")  # Python 3.12 deprecates it; it is still used
+pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow")  # deprecated in Python 3.12; still used
 
 
 def readings() -> dict[str, Any]:
