@@ -198,7 +198,7 @@ def every_task() -> list[asyncio.Task[Any]]:
 
 
 def _is_unseen(task: asyncio.Task[Any], loop: VirtualLoop) -> bool:
-    return task._log_traceback and task.get_loop() is loop  # type: ignore[attr-defined,no-any-return]
+    return task._log_traceback and task.get_loop() is loop
 
 
 def _make_task(loop: asyncio.AbstractEventLoop, coro: Any, context: Context | None = None) -> asyncio.Task[Any]:

@@ -162,7 +162,7 @@ def _forget_tasks(world: World) -> None:
     """Name the tasks that did not end, and let nobody complain when they are collected."""
     pending = {task for task in every_task() if not task.done()}
     for task in sorted((task for task in pending if _is_of(world, task)), key=hash):
-        task._log_destroy_pending = False
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
         if not _is_housekeeping(task):
             world.abandoned.append(f"task {task.get_name()!r}")
         _close(task.get_coro())
@@ -172,7 +172,7 @@ def _bury_tasks(world: World) -> None:
     """Nobody is left to see what ended them."""
     for task in every_task():
         if _is_of(world, task) and not task.done():
-            task._log_destroy_pending = False
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
             _close(task.get_coro())
         elif _is_of(world, task) and not task.cancelled():
             task.exception()
