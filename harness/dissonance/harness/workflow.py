@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import FunctionType, TracebackType
 from typing import Any, Self, final
 from weakref import WeakKeyDictionary
 
@@ -136,10 +136,12 @@ def _takes_task(function: Callable[..., Any]) -> bool:
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    inner: Callable[..., Any] = function
+    inner: Any = function
     bound: tuple[Any, ...] = ()
     if type(function) is partial:  # a sweep binds other values for each run
         inner, bound = function.func, (len(function.args), *function.keywords)
+    if type(inner) is FunctionType and not (inner.__defaults__ or inner.__kwdefaults__ or vars(inner)):
+        inner = inner.__code__  # or makes another function of it
     try:
         known = _known.setdefault(inner, {})
     except TypeError:  # it cannot be a key, or be referred to weakly
@@ -149,8 +151,8 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return known[bound]
 
 
-_known: WeakKeyDictionary[Callable[..., Any], dict[tuple[Any, ...], list[inspect.Parameter]]] = WeakKeyDictionary()
-"""By function, and by what ``functools.partial`` has bound of it: a run asks five times, a sweep makes thousands of runs."""
+_known: WeakKeyDictionary[Any, dict[tuple[Any, ...], list[inspect.Parameter]]] = WeakKeyDictionary()
+"""By function or its code, and by what ``functools.partial`` has bound of it: a run asks five times, a sweep makes thousands of runs."""
 
 
 def _read_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
