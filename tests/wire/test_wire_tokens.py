@@ -40,6 +40,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(estimate, "encode", record)
     monkeypatch.setattr(estimate, "_counts", Memo(cap=32_000_000))
+    monkeypatch.setattr(tokens, "_written", Memo(cap=8_000_000))
     return texts
 
 

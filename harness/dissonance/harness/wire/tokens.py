@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
@@ -65,8 +65,7 @@ class _Block:
     exact: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
+class _State(NamedTuple):
     """The messages of an earlier request, their parts, and where these are not exact."""
 
     messages: list[Any]
@@ -74,6 +73,18 @@ class _State:
     inexact: list[int]
 
 
+class _Written(NamedTuple):
+    """Something measured in any run: its canonical JSON without credentials, and what a :class:`_Part` says of it."""
+
+    data: bytes
+    hash: str
+    tokens: int
+    exact: bool
+
+
+_written: Memo[tuple[str, Any], _Written] = Memo(cap=8_000_000)
+"""By the kind of a part and its content: one run after the other sends the same."""
+_UNKNOWN = _State([], [], [])
 _STATES = 8
 _APART = frozenset({"system", "tools", "messages", "model", "max_tokens", "stream"})
 _HASHERS = 256
@@ -86,7 +97,7 @@ class Meter:
     A workflow resends its history with each call, and each call's JSON is parsed anew, so only the
     texts themselves can be compared and be keys: either costs less than a hundredth of tokenising.
     ``cap`` bounds the characters held, for messages and for blocks. A meter serves one ``Bodies``
-    at a time: with another one, only the counts of texts are still known.
+    at a time: with another one, what was measured is still known, and kept again.
     """
 
     def __init__(self, cap: int = 32_000_000) -> None:
@@ -105,7 +116,7 @@ class Meter:
         model = info(name if isinstance(name, str) else "")
         system = self._part("system", body.get("system"))
         tools = self._part("tools", body.get("tools") or None)
-        params = self._settings({k: v for k, v in body.items() if k not in _APART})
+        params = self._part("params", {k: v for k, v in body.items() if k not in _APART} or None)
         messages = body.get("messages")
         parts = self._history(messages) if isinstance(messages, list) else []
         base = sum([part.tokens for part in parts])
@@ -143,32 +154,27 @@ class Meter:
         self._bodies.keep(hash, data)
         return _Part(hash, tokens, exact)
 
+    def _new(self, known: Memo[Any, _Part], kind: str, key: Any, value: Any) -> _Part:
+        """The part, which these bodies do not hold yet."""
+        written = _written.data.get((kind, key))
+        if written is None:
+            written = _write(kind, value)
+            _written.keep((kind, key), written, len(written.data))
+        part = self._keep(written.data, written.tokens, hash=written.hash, exact=written.exact)
+        return known.keep(key, part, len(written.data))
+
     def _part(self, kind: str, value: Any) -> _Part | None:
         if value is None:
             return None
         key = (kind, value if type(value) is str else to_json(value))
         part = self._parts.data.get(key)
-        if part is None:
-            data = canonical(value)
-            part = self._parts.keep(key, self._keep(data, _count_part(kind, value)), len(data))
-        return part
-
-    def _settings(self, params: dict[str, Any]) -> _Part | None:
-        """As :meth:`_part`; their secrets are looked for where they are new."""
-        if not params:
-            return None
-        key = ("params", to_json(params))
-        part = self._parts.data.get(key)
-        if part is None:
-            data = canonical(without_secrets(params))
-            part = self._parts.keep(key, self._keep(data, 0), len(data))  # what they add to a prompt is not documented
-        return part
+        return self._new(self._parts, kind, key, value) if part is None else part
 
     # --- messages
 
     def _history(self, messages: list[Any]) -> list[_Part]:
         """The parts of all messages. Those that a recent request began with are compared, not looked up."""
-        known = _State([], [], [])
+        known = _UNKNOWN
         for index, state in enumerate(self._states):
             begun = len(state.messages)
             if state.messages[:1] == messages[:1] and (begun == 1 or state.messages == messages[:begun]):
@@ -201,13 +207,7 @@ class Meter:
         except (KeyError, TypeError):
             key = to_json(message)
         part = self._messages.data.get(key)
-        return self._new_message(key, message) if part is None else part
-
-    def _new_message(self, key: Any, message: Any) -> _Part:
-        data = canonical(message)
-        content = message.get("content") if isinstance(message, dict) else message
-        part = self._keep(data, count_content(content), exact=_only_text(message))
-        return self._messages.keep(key, part, len(data))
+        return self._new(self._messages, "message", key, message) if part is None else part
 
     def _of_blocks(self, role: str, content: list[Any]) -> _Part:
         """The part of a message of many blocks: their numbers stand for it, so that no text need be hashed again."""
@@ -301,7 +301,16 @@ def _only_text(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
 
+def _write(kind: str, value: Any) -> _Written:
+    data = canonical(without_secrets(value) if kind == "params" else value)
+    return _Written(data, content_hash(data), _count_part(kind, value), kind == "message" and _only_text(value))
+
+
 def _count_part(kind: str, value: Any) -> int:
+    if kind == "params":
+        return 0  # what they add to a prompt is not documented
+    if kind == "message":
+        return count_content(value.get("content") if isinstance(value, dict) else value)
     if kind == "tools":
         return sum(map(count_json, value)) if isinstance(value, list) else count_json(value)
     return count_content(value)
