@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeGuard, TypeVar, runtime_checkable
 
+from .quick import quick
+
 if TYPE_CHECKING:
     from .history import History
 
@@ -136,6 +138,7 @@ def _strings(value: Any) -> Iterator[str]:
 # --- the request ------------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """One request to the model API, as the model would see it.
@@ -201,6 +204,7 @@ def of_call(read: Callable[[Call], T]) -> Callable[[Call], T]:
 # --- the reply --------------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts of a reply, as the API bills them (estimates: see ``wire.tokens``)."""
@@ -217,6 +221,7 @@ class Usage:
         return self.input_tokens + self.output_tokens + read
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Message:
     """What the model says. ``usage``, ``id`` and ``model`` are filled in by the wire where they are None."""
@@ -259,6 +264,7 @@ class Pace:
     tokens_per_second: float = 63.0
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What comes back and how, complete: nothing is left to whoever performs it.
@@ -371,6 +377,7 @@ def is_interceptor(rule: object) -> TypeGuard[Interceptor]:
     return all(hasattr(rule, name) for name in ("id", "describe", "mark", "on_request", "on_reply"))
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultMark:
     """What a check must know of a fault that fired; it stands in the fault's event.

@@ -21,6 +21,7 @@ from pydantic_core import from_json, to_json
 
 from .call import Endpoint, JsonObject, Usage, text_of
 from .errors import BadInput
+from .quick import quick
 from .secrets import hidden
 
 __all__ = [
@@ -68,6 +69,7 @@ class RunStarted:
     kind: Literal["run_started"] = "run_started"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSent:
     """A request arrived. ``parts`` are the hashes of its system prompt, its tools and each message, in this order.
@@ -93,6 +95,7 @@ class CallSent:
     kind: Literal["call"] = "call"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultFired:
     """A rule fired on a call. ``changed``: the rendered bytes or the timing differ for it.
@@ -119,6 +122,7 @@ class FaultFired:
     kind: Literal["fault"] = "fault"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyReceived:
     """The client has received the reply to ``call``, or what became of it.

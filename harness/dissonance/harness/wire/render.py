@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pydantic_core import to_json
 
 from dissonance.harness.call import ApiError, Call, Ending, Failure, Message, Reply, Usage
+from dissonance.harness.quick import quick
 
 from .complete import complete
 from .sse import error_event, stream_message, usage_json
@@ -31,6 +32,7 @@ class Chunk(NamedTuple):
     data: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Performance:
     """What a driver does: wait ``first_byte`` seconds, give the head, then each chunk after its wait, then end.

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from dissonance.harness.call import Endpoint, JsonObject, Reply
+from dissonance.harness.quick import quick
 from dissonance.harness.secrets import hidden, is_secret_name
 
 from .growing import parse_json
@@ -26,6 +27,7 @@ _SIMULATED = "POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models 
 _POSTED: dict[str, Endpoint] = {"/v1/messages": "messages", "/v1/messages/count_tokens": "count_tokens"}
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Request:
     """A readable request.

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from dissonance.harness.call import Call, JsonObject
 from dissonance.harness.history import Bodies, canonical, content_hash
+from dissonance.harness.quick import quick
 from dissonance.harness.secrets import hidden, without_secrets
 
 from .catalog import ModelInfo, info
@@ -27,6 +28,7 @@ __all__ = ["Measured", "Meter", "count_call", "count_text"]
 # --- requests ---------------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What a request holds, as content hashes into ``history.Bodies``, and how many tokens it is estimated to be.
@@ -42,6 +44,7 @@ class Measured:
     tokens: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class _Part:
     """Something measured before: its content hash and its uncorrected tokens.
