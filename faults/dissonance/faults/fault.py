@@ -87,7 +87,7 @@ class Fault(Spec):
 
     def acts(self, *methods: str) -> bool:
         """Whether it overrides one of these; where it does not, whoever would call it need not ask whether it is time."""
-        return any([_overrides(type(self), method) for method in methods])
+        return _overrides(type(self), methods)
 
     def on_task(self, task: Any, rule: str) -> Any | None:
         """Another task for the workflow, or None: did not fire. Pure; asked once, where ``of_task`` is true."""
@@ -122,8 +122,8 @@ class Fault(Spec):
 
 
 @cache
-def _overrides(kind: type[Fault], method: str) -> bool:
-    return getattr(kind, method) is not getattr(Fault, method)
+def _overrides(kind: type[Fault], methods: tuple[str, ...]) -> bool:
+    return any(getattr(kind, method) is not getattr(Fault, method) for method in methods)
 
 
 def fault_types() -> Mapping[str, type[Fault]]:

@@ -9,7 +9,7 @@ functions from data to data; the drivers in ``wire`` perform a reply on virtual 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeGuard, TypeVar, runtime_checkable
 
@@ -328,7 +328,21 @@ class Reply:
             message.id,
             message.model,
         )
-        return replace(self, body=body)
+        return self.with_body(body, self.headers)
+
+    def with_body(self, body: Message | ApiError | JsonObject | bytes | None, headers: Mapping[str, str]) -> Reply:
+        """The same reply with another body and other headers."""
+        return Reply(  # built by hand, as dataclasses.replace() costs several times as much
+            status=self.status,
+            failure=self.failure,
+            headers=headers,
+            body=body,
+            seconds=self.seconds,
+            tokens_per_second=self.tokens_per_second,
+            ending=self.ending,
+            ending_after=self.ending_after,
+            event_error=self.event_error,
+        )
 
 
 # --- who answers, and who interferes ----------------------------------------------------------

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
@@ -60,11 +59,10 @@ class Pool(Generic[T]):
         others = [worker for worker in self._workers if worker.name != other_than] or self._workers
         return min(others, key=lambda worker: (tried.get(worker.name, 0), self._load[worker.name]))
 
-    @contextmanager
-    def busy(self, worker: Worker[T]) -> Iterator[None]:
-        """The worker has one more task in hand."""
+    async def do(self, worker: Worker[T], prompt: str) -> Outcome[T]:
+        """What the worker makes of a prompt, which is meanwhile one more task in its hands."""
         self._load[worker.name] += 1
         try:
-            yield
+            return await worker.work(prompt)
         finally:
             self._load[worker.name] -= 1

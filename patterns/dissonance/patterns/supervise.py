@@ -173,8 +173,7 @@ class _Supervision(Generic[T]):
     async def _attempt(self, chosen: Worker[T], prompt: str) -> Attempt[T]:
         index = self._rounds.begin()
         self._tried[chosen.name] += 1
-        with self._pool.busy(chosen):
-            result = await _work(chosen, prompt)
+        result = await self._work(chosen, prompt)
         if result.finished:
             judgement = await self._plan.gate.weigh(self._plan.client, self._task, result.require())
         else:
@@ -188,6 +187,12 @@ class _Supervision(Generic[T]):
             usage=result.usage + judgement.usage,
             provenance=result.provenance or Provenance(by=chosen.name),
         )
+
+    async def _work(self, chosen: Worker[T], prompt: str) -> Outcome[T]:
+        try:
+            return await self._pool.do(chosen, prompt)
+        except DamagedReply as damage:
+            return Outcome(output=None, finished=False, steps=1, usage=damage.usage, reason=str(damage))
 
     def _decide(self, judgement: Judgement) -> Decision:
         if judgement.decision != "retry":
@@ -257,10 +262,3 @@ class _Supervision(Generic[T]):
             for name, signal in zip(names, accepted.judgement.signals[-len(names) :], strict=True):
                 origin = origin.confirmed(name, signal.sources)
         return origin
-
-
-async def _work(chosen: Worker[T], prompt: str) -> Outcome[T]:
-    try:
-        return await chosen.work(prompt)
-    except DamagedReply as damage:
-        return Outcome(output=None, finished=False, steps=1, usage=damage.usage, reason=str(damage))

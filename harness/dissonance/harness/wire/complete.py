@@ -43,16 +43,7 @@ def complete(reply: Reply, call: Call, seed: int) -> Reply:
     body = reply.body
     if isinstance(body, Message):
         body = _complete_message(body, call, key, f"msg_01{letters[:22]}")
-    return Reply(  # built by hand, as dataclasses.replace() costs as much as all the rest
-        status=reply.status,
-        headers=headers,
-        body=body,
-        seconds=reply.seconds,
-        tokens_per_second=reply.tokens_per_second,
-        ending=reply.ending,
-        ending_after=reply.ending_after,
-        event_error=reply.event_error,
-    )
+    return reply.with_body(body, headers)
 
 
 def output_limit(call: Call) -> tuple[int, StopReason]:
