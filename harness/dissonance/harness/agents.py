@@ -134,8 +134,9 @@ def _first_user_text(call: Call) -> str:
 
 
 def _by_prompt(call: Call) -> str | None:
-    if call.system_text:
-        return role_of(call.system_text)
+    prompt = call.system_text
+    if prompt:
+        return role_of(prompt)
     opening = _first_user_text(call)[:_OPENING].lstrip()
     return role_of(opening) if opening[:4].lower().startswith(("you ", "your", "you'", "role")) else None
 

@@ -41,6 +41,8 @@ def _shimmed(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def shimmed(resource: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if absent.isdisjoint(kwargs):
+            return original(resource, *args, **kwargs)
         given = {name: kwargs.pop(name) for name in sorted(absent & kwargs.keys())}
         said = {name: value for name, value in given.items() if _says(name, value)}
         if said:

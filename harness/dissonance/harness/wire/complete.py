@@ -6,7 +6,7 @@ with or without faults elsewhere, so that a fault's effect is never hidden among
 
 from __future__ import annotations
 
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -24,6 +24,7 @@ from .table import ORGANISATION
 __all__ = ["complete", "cut_message", "output_limit"]
 
 _CALLS = {"tool_use": "toolu_01", "server_tool_use": "srvtoolu_01", "mcp_tool_use": "mcptoolu_01"}
+_ALPHANUMERIC = bytes.maketrans(b"+/", b"Aa")
 _LEAST_OUTPUT = 2  # the API bills two or three tokens for an empty answer
 
 
@@ -59,7 +60,8 @@ def output_limit(call: Call) -> tuple[int, StopReason]:
 @lru_cache(maxsize=64)  # a fault's reply needs those of the model's
 def _letters(key: str) -> str:
     """64 letters and digits from a hash."""
-    return b64encode(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=48).digest(), b"Aa").decode()
+    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=48).digest()
+    return b2a_base64(digest, newline=False).translate(_ALPHANUMERIC).decode()
 
 
 def _complete_message(message: Message, call: Call, key: str, id: str) -> Message:

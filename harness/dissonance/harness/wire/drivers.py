@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple, NoReturn, Protocol
@@ -115,6 +115,16 @@ def _is_stream(performance: Performance) -> bool:
     return any(name == "content-type" and value.startswith("text/event-stream") for name, value in performance.headers)
 
 
+def _with_length(headers: tuple[tuple[str, str], ...], data: bytes) -> Sequence[tuple[str, str]]:
+    """What the libraries add themselves: to find that it is missing costs them more than all the rest of a response."""
+    if not data or any([name.lower() in _LENGTHS for name, _ in headers]):
+        return headers
+    return [*headers, ("Content-Length", str(len(data)))]
+
+
+_LENGTHS = frozenset({"content-length", "transfer-encoding"})
+
+
 class Drivers(NamedTuple):
     """Both drivers of one client library. ``fail`` raises its own class by name, for a request."""
 
@@ -180,7 +190,7 @@ def drivers(library: ModuleType) -> Drivers:
             return None
         delivery.ended("complete", len(chunks))
         data = b"".join([chunk.data for chunk in chunks])
-        return lib.Response(performance.status, headers=performance.headers, content=data)
+        return lib.Response(performance.status, headers=_with_length(performance.headers, data), content=data)
 
     def response(body: Any, request: Any, delivery: Delivery) -> Any:
         performance = delivery.performance

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -76,7 +77,7 @@ def read_request(
     if isinstance(content, Reply):
         return content
     retry = _retry(sent)
-    for name in [name for name in sent if is_secret_name(name)]:
+    for name in _secrets_among(tuple(sent)):
         hidden.add_header(sent.pop(name))
     return Request(endpoint, content, sent, retry, version)
 
@@ -95,6 +96,12 @@ def _route(route: str) -> tuple[Endpoint | None, str, str]:
 
 def _unknown(method: str, route: str) -> Reply:
     return error_reply(404, message=f"Not found: {method} {route} is not simulated; {_SIMULATED} are.")
+
+
+@lru_cache(maxsize=64)
+def _secrets_among(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that hold a credential: a client's requests have all the same headers."""
+    return tuple(filter(is_secret_name, names))
 
 
 def _authenticated(sent: dict[str, str]) -> bool:
