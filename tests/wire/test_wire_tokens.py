@@ -307,3 +307,10 @@ def test_a_full_cache_is_emptied(encoded: list[str], monkeypatch: pytest.MonkeyP
         count_text(text, OLD)
     assert encoded == ["one", "two", "three", "one"]
     assert set(estimate._counts.data) == {"three", "one"}
+
+
+@given(st.dictionaries(st.text(max_size=8), st.text(st.characters(exclude_categories=()))))
+def test_texts_have_the_same_canonical_json_whoever_writes_it(texts: dict[str, str]) -> None:
+    """Half of a surrogate pair, too, which the fast writer refuses."""
+    written = json.dumps(texts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert canonical(texts) == written.encode("utf-8", "surrogatepass")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
@@ -62,17 +62,17 @@ class Scripted:
         replies = {key: _told(lines) for key, lines in told.items()} if isinstance(told, Mapping) else _told(told)
         return {"name": "Scripted", "replies": replies, "pace": pace}
 
-    def _entries(self) -> Iterator[tuple[str, Any]]:
-        yield from self.replies.items() if isinstance(self.replies, Mapping) else [("*", self.replies)]
+    def _entries(self) -> Iterable[tuple[str, Any]]:
+        return self.replies.items() if isinstance(self.replies, Mapping) else (("*", self.replies),)
 
     def _performed(self, line: object, key: str) -> Reply:
-        if not isinstance(line, Line):
-            raise BadInput(f"Scripted, {key!r}: its function gave {line!r}. Give a str, a Message, a Reply or None.")
         if isinstance(line, str):
             return Reply.say(line, pace=self.pace)
         if isinstance(line, Message):
             return Reply(body=line, seconds=self.pace.first_byte, tokens_per_second=self.pace.tokens_per_second)
-        return line
+        if isinstance(line, Reply):
+            return line
+        raise BadInput(f"Scripted, {key!r}: its function gave {line!r}. Give a str, a Message, a Reply or None.")
 
     def _exhausted(self, call: Call) -> str:
         who = f"agent {call.agent!r}, call {call.ordinal}"
@@ -87,7 +87,7 @@ class Scripted:
 
 
 def _is_sequence(lines: object) -> bool:
-    return isinstance(lines, Sequence) and not isinstance(lines, str)
+    return not isinstance(lines, str) and isinstance(lines, Sequence)
 
 
 def _concerns(key: str, call: Call) -> bool:
