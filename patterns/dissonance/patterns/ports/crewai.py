@@ -63,9 +63,13 @@ class Talk(BaseModel):
 
 
 class _Forgetful(Flow[Talk]):  # type: ignore[misc]  # untyped where CrewAI is not installed
-    """A flow without the memory that each would get: a LanceDB on disk, with threads outside Python."""
+    """A flow without the memory that each would get: a LanceDB on disk, with threads outside Python.
+
+    It tells the terminal nothing: a flow has no ``verbose``, and fills the screen with a panel for each method.
+    """
 
     _skip_auto_memory: ClassVar[bool] = True
+    suppress_flow_events: bool = True
 
 
 def chain(stages: Sequence[Role], settings: Settings = DEFAULTS) -> Any:
