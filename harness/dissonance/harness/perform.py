@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -378,7 +379,8 @@ def _tame_sdk(patches: Patches, seed: int) -> None:
     if isinstance(client, ModuleType) and hasattr(client, "asyncify"):
         patches.set(client, "asyncify", _inline)
     if isinstance(client, ModuleType) and hasattr(client, "random"):
-        patches.set(client, "random", random.Random(seed).random)
+        draws = cache(lambda: random.Random(seed))  # made where one is drawn
+        patches.set(client, "random", lambda: draws().random())
     sdk = sys.modules.get("anthropic")
     for name in ("Anthropic", "AsyncAnthropic"):
         kind = getattr(sdk, name, None)

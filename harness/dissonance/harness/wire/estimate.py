@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import to_json
@@ -70,12 +71,17 @@ def count_text(text: str, model: str) -> int:
 
 def corrected(base: int, model: str) -> int:
     """Claude's estimated tokens for so many of ``cl100k_base``, rounded."""
-    return round(base * CORRECTION[info(model).tokenizer])
+    return round(base * _correction(model))
+
+
+@lru_cache(maxsize=1024)
+def _correction(model: str) -> float:
+    return CORRECTION[info(model).tokenizer]
 
 
 def uncorrected(tokens: int, model: str) -> int:
     """The most of ``cl100k_base`` tokens that are so many of the model's, or fewer; 0 where none are."""
-    base = max(0, int((tokens + 0.5) / CORRECTION[info(model).tokenizer]))
+    base = max(0, int((tokens + 0.5) / _correction(model)))
     return base - 1 if base and corrected(base, model) > tokens else base
 
 
@@ -83,7 +89,7 @@ def cut_text(text: str, tokens: int, model: str) -> str:
     """The beginning of this text that fits into so many of the model's tokens."""
     if count_text(text, model) <= tokens:
         return text
-    return decode(encode(text)[: max(0, int(tokens / CORRECTION[info(model).tokenizer]))])
+    return decode(encode(text)[: max(0, int(tokens / _correction(model)))])
 
 
 def _count(text: str) -> int:

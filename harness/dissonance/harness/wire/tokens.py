@@ -178,9 +178,10 @@ class Meter:
     def _history(self, messages: list[Any]) -> list[_Part]:
         """The parts of all messages. Those that a recent request began with are compared, not looked up."""
         known = _UNKNOWN
+        first = messages[0] if messages else None
         for index, state in enumerate(self._states):
             begun = len(state.messages)
-            if state.messages[:1] == messages[:1] and (begun == 1 or state.messages == messages[:begun]):
+            if state.messages[0] == first and (begun == 1 or state.messages == messages[:begun]):
                 known = self._states.pop(index)
                 break
         begun = len(known.messages)
