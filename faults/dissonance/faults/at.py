@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field
@@ -39,12 +40,12 @@ class At(Spec):
     def matches(self, call: Call | Moment) -> bool:
         """Whether the call, or another moment of a run, is one of these."""
         if isinstance(call, Moment):
-            named = self.agent is None or fnmatchcase(call.agent, self.agent)
+            named = self.agent is None or _fits(call.agent, self.agent)
             used = self.tool is None or self.tool == call.tool
             return named and used and (self.text is None or self.text in call.text)
         return (
             call.endpoint == self.endpoint
-            and (self.agent is None or fnmatchcase(call.agent, self.agent))
+            and (self.agent is None or _fits(call.agent, self.agent))
             and (self.tool is None or self.tool in _tools_of(call))
             and (self.text is None or self.text in call.text)
         )
@@ -62,6 +63,10 @@ class At(Spec):
         if self.endpoint != "messages":
             parts.append(f"at the endpoint {self.endpoint}")
         return ", ".join(parts)
+
+
+_fits = lru_cache(maxsize=4096)(fnmatchcase)
+"""Whether a name fits a glob: each rule asks it of each call."""
 
 
 def _tools_of(call: Call) -> Iterator[str]:

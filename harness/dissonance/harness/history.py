@@ -399,6 +399,9 @@ class History(Sequence[Event]):
     def __iter__(self) -> Iterator[Event]:
         return iter(self._events)
 
+    def __reversed__(self) -> Iterator[Event]:
+        return reversed(self._events)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, History) and self._events == other._events
 
