@@ -117,7 +117,10 @@ def attribute(call: Call, agents: Agents | None = None) -> str:
 
 def by_runtime() -> str | None:
     """The agent that a framework is working for here; None where none says so."""
-    return next((name for ask in runtime_agent if (name := ask())), None)
+    for ask in runtime_agent:
+        if name := ask():
+            return name
+    return None
 
 
 def _by_mapping(call: Call, agents: Agents) -> str | None:

@@ -7,7 +7,6 @@ hashes that the history names the parts of a request by.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -15,7 +14,6 @@ from pydantic_core import to_json
 
 from dissonance.harness.call import Call, JsonObject
 from dissonance.harness.history import Bodies, canonical, content_hash
-from dissonance.harness.quick import quick
 from dissonance.harness.secrets import hidden, without_secrets
 
 from .catalog import ModelInfo, info
@@ -28,9 +26,7 @@ __all__ = ["Measured", "Meter", "count_call", "count_text"]
 # --- requests ---------------------------------------------------------------------------------
 
 
-@quick
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """What a request holds, as content hashes into ``history.Bodies``, and how many tokens it is estimated to be.
 
     ``system`` and ``tools`` are None where the request has none; ``params`` covers all fields but
@@ -44,9 +40,7 @@ class Measured:
     tokens: int
 
 
-@quick
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """Something measured before: its content hash and its uncorrected tokens.
 
     ``exact``: it holds no number and no boolean, so that what is equal to it is the same JSON (1, 1.0 and true are
@@ -58,8 +52,7 @@ class _Part:
     exact: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(NamedTuple):
     """A content block measured before: a number that stands for it in keys, its canonical JSON, its tokens."""
 
     number: int
