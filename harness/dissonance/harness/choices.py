@@ -206,7 +206,11 @@ def _words_choice(prompt: str, offers: Sequence[Offer]) -> Choice | None:
 @of_call
 def _word_offers(call: Call) -> tuple[str, tuple[Offer, ...]]:
     """The prompt that offers words (the system's, else the user's) and its offers."""
-    system, user = call.system_text, last_user_text(call)
+    return _offers_of(call.system_text, last_user_text(call))
+
+
+@lru_cache(maxsize=512)
+def _offers_of(system: str, user: str) -> tuple[str, tuple[Offer, ...]]:
     for prompt, offers in ((system, offered(system)), (user, offered(user, cued=True))):
         if offers or listed(prompt):
             return prompt, offers or _sided(listed(prompt))

@@ -237,7 +237,7 @@ def _block(block: Block) -> Any:
 def _made(kind: type[BaseModel], values: dict[str, Any]) -> Any:
     """An instance as the SDK's ``construct`` makes it of these fields."""
     made = kind.__new__(kind)
-    object.__setattr__(made, "__dict__", {**_defaults(kind), **values})
+    object.__setattr__(made, "__dict__", _defaults(kind) | values)
     object.__setattr__(made, "__pydantic_private__", None)
     object.__setattr__(made, "__pydantic_extra__", {})
     object.__setattr__(made, "__pydantic_fields_set__", set(values))

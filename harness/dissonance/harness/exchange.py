@@ -477,8 +477,13 @@ def _kept(reply: Reply, bodies: Bodies) -> str | None:
     """The hash of a reply's body as JSON; None for a connection that failed or a body that is empty."""
     body = reply.body
     if isinstance(body, Message):
-        kept = {"type": "message", "id": body.id, "content": body.content}
-        kept |= {"stop_reason": body.stop_reason, "stop_sequence": body.stop_sequence}
+        kept = {
+            "type": "message",
+            "id": body.id,
+            "content": body.content,
+            "stop_reason": body.stop_reason,
+            "stop_sequence": body.stop_sequence,
+        }
         return bodies.put_json(to_json(kept, fallback=dict))  # in the wire's own order of keys: much the cheapest
     if isinstance(body, ApiError):
         return bodies.put(
