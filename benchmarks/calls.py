@@ -1,7 +1,8 @@
 """The same SDK calls through the harness and over a bare ``httpx2.MockTransport``.
 
 The bare transport answers the bytes that the harness answered, so that only what stands between the
-SDK and the answer differs. Clients are made once, beforehand.
+SDK and the answer differs. Clients are made once, beforehand. No question is asked twice in a process, on
+either side: what the harness has once counted and written out it would know again.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -37,7 +39,7 @@ _async_client = anthropic.AsyncAnthropic(api_key="none")
 
 def _answer_of_the_harness() -> httpx2.Response:
     """What a bare transport is to answer: the very bytes and headers that the harness gives."""
-    made = run(lambda: _client.messages.with_raw_response.create(**_request([_question(0)])), model=_MODEL, store=None)
+    made = run(lambda: _client.messages.with_raw_response.create(**_request([_question()])), model=_MODEL, store=None)
     response: httpx2.Response = made.result.http_response
     return response
 
@@ -55,22 +57,25 @@ def _request(messages: list[MessageParam]) -> dict[str, Any]:
     return {"model": MODEL, "max_tokens": 300, "system": "You are the writer.", "messages": messages}
 
 
-def _question(number: int) -> MessageParam:
-    return {"role": "user", "content": f"{number}: {LINE * 2}"}
+_numbers = count(100_000)  # of as many digits each
+
+
+def _question() -> MessageParam:
+    return {"role": "user", "content": f"{next(_numbers)}: {LINE * 2}"}
 
 
 def _calls(client: anthropic.Anthropic, calls: int) -> None:
     """Requests of the same size."""
-    for number in range(calls):
-        message = client.messages.create(**_request([_question(number)]))
+    for _ in range(calls):
+        message = client.messages.create(**_request([_question()]))
         assert message.content[0].text == ANSWER
 
 
 async def _conversation(client: anthropic.AsyncAnthropic, calls: int) -> None:
     """One conversation: each request resends all that was said before, as the SDK gave it."""
     said: list[MessageParam] = []
-    for number in range(calls):
-        said.append(_question(number))
+    for _ in range(calls):
+        said.append(_question())
         message = await client.messages.create(**_request(said))
         said.append({"role": "assistant", "content": message.content})
 
