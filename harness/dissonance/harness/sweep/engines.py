@@ -13,6 +13,7 @@ import sys
 import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, lru_cache
 from itertools import islice
@@ -172,10 +173,22 @@ def _local(jobs: int, address: str | None) -> Iterator[None]:
 def _dask(jobs: int, address: str | None) -> Iterator[None]:
     distributed: Any = importlib.import_module("distributed")
     from joblib import parallel_config
+    from joblib._dask import DaskDistributedBackend
+
+    class Backend(DaskDistributedBackend):  # type: ignore[misc]
+        """joblib's own one never hears of what Dask gave up, since each worker died of it, and waits for ever."""
+
+        def submit(self, func: Any, callback: Any = None) -> Any:
+            future = super().submit(func, callback)
+            future.add_done_callback(lambda done: done.exception() is not None and callback(done))
+            return future
+
+        def retrieve_result_callback(self, out: Any) -> Any:
+            return out.result() if isinstance(out, Future) else super().retrieve_result_callback(out)
 
     own = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
-    with distributed.Client(**own) if address is None else distributed.Client(address):
-        with parallel_config("dask"):
+    with distributed.Client(**own) if address is None else distributed.Client(address) as client:
+        with parallel_config(Backend(client=client)):
             yield
 
 
