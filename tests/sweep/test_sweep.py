@@ -95,6 +95,16 @@ def test_a_case_that_does_not_come_back_costs_its_worker_and_the_sweep_goes_on(t
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize(("engine", "module"), [("dask", "distributed"), ("ray", "ray")])
+def test_the_sweep_goes_on_in_any_engine(tmp_path: Path, engine: str, module: str) -> None:
+    pytest.importorskip(module)
+    swept = sweep(Wedged((3,), False), GRID, seeds=1, folder=tmp_path, engine=engine, jobs=2, patience=1.0)
+    assert swept.table()["outcome"].tolist().count("killed") == 1
+    assert swept.runs == 6
+
+
+@pytest.mark.slow
 def test_a_trial_of_a_workflow_counts_verdicts_and_keeps_what_failed(tmp_path: Path) -> None:
     swept = sweep(review_trial(tmp_path / "runs"), REVIEWS, seeds=1, folder=tmp_path / "sweep")
     table = swept.table()
