@@ -10,7 +10,7 @@ import pytest
 from swept import GRID, REVIEWS, Mortal, Wedged, measure, review_trial
 
 from dissonance.harness import BadInput, load_run
-from dissonance.harness.sweep import Case, Progress, sweep
+from dissonance.harness.sweep import Case, Engine, Progress, sweep
 
 
 def _swept(folder: Path, **how: Any) -> bytes:
@@ -97,7 +97,7 @@ def test_a_case_that_does_not_come_back_costs_its_worker_and_the_sweep_goes_on(t
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize(("engine", "module"), [("dask", "distributed"), ("ray", "ray")])
-def test_the_sweep_goes_on_in_any_engine(tmp_path: Path, engine: str, module: str) -> None:
+def test_the_sweep_goes_on_in_any_engine(tmp_path: Path, engine: Engine, module: str) -> None:
     pytest.importorskip(module)
     swept = sweep(Wedged((3,), False), GRID, seeds=1, folder=tmp_path, engine=engine, jobs=2, patience=1.0)
     assert swept.table()["outcome"].tolist().count("killed") == 1
