@@ -6,6 +6,7 @@ import asyncio
 import os
 import queue
 import random
+import socket
 import subprocess
 import sys
 import threading
@@ -16,8 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
+import anthropic
+import httpx
+import httpx2
 import pytest
-from anthropic import Anthropic, AsyncAnthropic
+from anthropic import Anthropic, AsyncAnthropic, _base_client
+from anthropic.resources import AsyncMessages, Messages
 
 from dissonance.faults import At, FaultPlan, RejectWork, Rule
 from dissonance.harness import BusyError, Run, many_runs, run
@@ -32,6 +37,17 @@ _PLACES: tuple[Any, ...] = (
     subprocess.Popen,
     ThreadPoolExecutor,
     datetime,
+    socket,
+    socket.socket,
+    httpx.Client,
+    httpx.AsyncClient,
+    httpx2.Client,
+    httpx2.AsyncClient,
+    _base_client,
+    anthropic.Anthropic,
+    anthropic.AsyncAnthropic,
+    Messages,
+    AsyncMessages,
 )
 
 
@@ -89,6 +105,43 @@ def test_code_between_the_runs_is_outside_of_any() -> None:
             assert pool.submit(threading.get_ident).result() != threading.get_ident()
         assert asyncio.run(asyncio.sleep(0, "slept")) == "slept"
         assert abs(datetime.now().timestamp() - time.time()) < 600
+
+
+def _ask(client: Anthropic) -> str:
+    said: Any = [{"role": "user", "content": "Say it."}]
+    return client.messages.create(model="claude-sonnet-4-6", max_tokens=100, messages=said).model
+
+
+def _model(request: Any) -> dict[str, str]:
+    return {"model": "the user's own", "type": "message"}
+
+
+def test_clients_between_the_runs_meet_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    transport = httpx2.MockTransport(lambda request: httpx2.Response(200, json=_model(request)))
+    with many_runs(), httpx2.Client(transport=transport) as http, socket.create_server(("127.0.0.1", 0)) as server:
+        client: Any = Anthropic(api_key="none", http_client=http)
+        assert run(lambda: _ask(client), store=None).result == "claude-sonnet-4-6"
+        assert _ask(client) == "the user's own"
+        with pytest.raises(TypeError, match="temperature"):
+            client.messages.create(model="m", max_tokens=1, messages=[], temperature=1.0)
+        client.api_key = None
+        assert run(lambda: _ask(client), store=None).calls == 1
+        with pytest.raises(TypeError, match="authentication"):
+            _ask(client)
+        socket.create_connection(("localhost", server.getsockname()[1])).close()
+
+
+def test_each_run_has_its_own_hosts() -> None:
+    def connect() -> None:
+        socket.create_connection(("127.0.0.1", server.getsockname()[1])).close()
+
+    with many_runs(), socket.create_server(("127.0.0.1", 0)) as server:
+        allowed = run(connect, allow_hosts=["127.0.0.1"], store=None)
+        refused = run(connect, store=None)
+    assert (allowed.error, allowed.tier, allowed.refused_hosts) == (None, "T3", ())
+    assert (type(refused.error), refused.tier, refused.refused_hosts) == (ConnectionRefusedError, "T1", ("127.0.0.1",))
 
 
 def test_each_run_has_its_own_time_and_chance() -> None:

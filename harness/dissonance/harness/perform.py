@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import os
 import random
 import re
 import sys
@@ -14,7 +13,6 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import cache
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -46,15 +44,16 @@ from .limits import Limits, Switch
 from .process import MOST_LIVES, Process, ProcessDied
 from .recorder import Recorder
 from .routes import routed
-from .runtimes import ToolHook, install_runtimes
+from .runtimes import ToolHook, install_runtimes, install_sampling
+from .sdk import install_sdk, lent_key, seed_back_off
 from .secrets import hidden
 from .store import RunFolder
-from .wire.hook import install_hook
+from .wire.hook import answer_by, install_hook
 from .workflow import Restartable, Workflow
-from .world import Patches, World, complete, current_world, inside
+from .world import Patches, Standing, World, complete, current_world, inside
 from .world.processes import kill_children
 
-__all__ = ["Order", "Performed", "concluded", "perform", "started"]
+__all__ = ["TAMED", "Order", "Performed", "concluded", "perform", "started"]
 
 _PATTERNS = "dissonance.patterns"
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -194,13 +193,14 @@ class _Life:
     def _play(self, begin: Callable[[], Any]) -> Any:
         order, world, ended = self._order, self.exchange.world, self.ended
         with ExitStack() as stack:
+            stack.enter_context(TAMED)
             patches = stack.enter_context(inside(world))
-            install_hook(self.exchange, world, patches, order.allow_hosts)
-            _tame_sdk(patches, order.seed)
+            answer_by(self.exchange, world, patches, order.allow_hosts)
+            seed_back_off(patches, order.seed)
             self._identities.install(patches)
             install_runtimes(patches, stack, ToolHook(self.exchange.strike))
             _let_direct(self.exchange, patches)
-            stack.enter_context(_Key())
+            stack.enter_context(lent_key())
             stack.enter_context(_Randomness(order.seed))
             stack.enter_context(_Listening(self.recorder, self._process))
             with ended:
@@ -368,30 +368,14 @@ def _one_line(error: BaseException) -> str:
 # --- what a run tames -------------------------------------------------------------------------
 
 
-def _tame_sdk(patches: Patches, seed: int) -> None:
-    """Run inline what the SDK's first async call starts a thread for, and let a client without a key send its calls.
-
-    The thread is for ``get_platform``. The client may have been made before the run, when no key was lent to it.
-    Back-off draws from a generator of its own: what else draws from the global one may do so in one run only, as
-    a library does that is first used in it.
-    """
-    client = sys.modules.get("anthropic._base_client")
-    if isinstance(client, ModuleType) and hasattr(client, "asyncify"):
-        patches.set(client, "asyncify", _inline)
-    if isinstance(client, ModuleType) and hasattr(client, "random"):
-        draws = cache(lambda: random.Random(seed))  # made where one is drawn
-        patches.set(client, "random", lambda: draws().random())
-    sdk = sys.modules.get("anthropic")
-    for name in ("Anthropic", "AsyncAnthropic"):
-        kind = getattr(sdk, name, None)
-        if kind is not None and "_validate_headers" in vars(kind):
-            patches.set(kind, "_validate_headers", _with_key)
+def _install(patches: Patches) -> None:
+    install_hook(patches)
+    install_sdk(patches)
+    install_sampling(patches)
 
 
-def _with_key(client: object, headers: Any, *_: object) -> None:
-    """In place of the SDK's complaint about a missing key."""
-    if headers.get("Authorization", "").strip() in ("", "Bearer") and not headers.get("X-Api-Key"):
-        headers["Authorization"] = "Bearer simulated"
+TAMED = Standing(_install)
+"""What every run needs of HTTP clients and of the SDK, and code outside of any does not notice."""
 
 
 def _let_direct(exchange: Exchange, patches: Patches) -> None:
@@ -400,28 +384,6 @@ def _let_direct(exchange: Exchange, patches: Patches) -> None:
     if isinstance(direct, ModuleType):
         direct.install_direct(exchange, patches)
         exchange.prepared = direct.prepared
-
-
-def _inline(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
-    async def call(*args: Any, **kwargs: Any) -> T:
-        return function(*args, **kwargs)
-
-    return call
-
-
-class _Key:
-    """An API key where the user has none: the SDK makes no client without one, and the simulated API takes any."""
-
-    _NAMES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
-
-    def __enter__(self) -> None:
-        self._lent = not any(os.environ.get(name) for name in self._NAMES)
-        if self._lent:
-            os.environ[self._NAMES[0]] = "simulated"
-
-    def __exit__(self, *_: object) -> None:
-        if self._lent:
-            os.environ.pop(self._NAMES[0], None)
 
 
 class _Randomness:

@@ -15,6 +15,7 @@ from .call import Interceptor, LiveModel, Model, Plan, is_live
 from .errors import BusyError
 from .limits import Limits
 from .load import load_run
+from .perform import TAMED
 from .result import RecordedError, Run
 from .runtimes import at_home
 from .stage import ALONE, make
@@ -78,14 +79,14 @@ def run(
 def many_runs() -> Iterator[None]:
     """For a block that makes many short runs: what each would set up and put back stands until the block ends.
 
-    A run by itself replaces some seventy functions of clocks, threads and processes. They know whether a run is going on,
-    so that the block's own code, other threads and the runs themselves behave as without it. It costs as
-    much as a run, and saves that on each; blocks may nest.
+    A run by itself replaces some eighty functions of clocks, threads, processes and clients. They know whether a run
+    is going on, so that the block's own code, other threads and the runs themselves behave as without it. It costs
+    as much as a run, and saves that on each; blocks may nest.
 
     >>> with many_runs():
     ...     seconds = [run(lambda: None, seed=seed, store=None).seconds for seed in range(3)]
     """
-    with STANDING, at_home():
+    with TAMED, STANDING, at_home():
         yield
 
 

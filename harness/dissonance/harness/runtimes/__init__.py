@@ -15,6 +15,17 @@ from __future__ import annotations
 
 from .loaded import adapted, at_home, install_runtimes, runtimes, stay_at_home
 from .runtime import Inside, Runtime
+from .sampling import install_sampling
 from .tools import ToolHook
 
-__all__ = ["Inside", "Runtime", "ToolHook", "adapted", "at_home", "install_runtimes", "runtimes", "stay_at_home"]
+__all__ = [
+    "Inside",
+    "Runtime",
+    "ToolHook",
+    "adapted",
+    "at_home",
+    "install_runtimes",
+    "install_sampling",
+    "runtimes",
+    "stay_at_home",
+]

@@ -17,7 +17,6 @@ from dissonance.harness.errors import BadInput
 from dissonance.harness.world import Patches, current_world
 
 from .runtime import Inside, Runtime
-from .sampling import install_sampling
 from .tools import ToolHook
 
 __all__ = ["adapted", "at_home", "install_runtimes", "runtimes", "stay_at_home"]
@@ -63,7 +62,6 @@ def adapted(target: Any) -> Callable[..., Any] | None:
 
 def install_runtimes(patches: Patches, stack: ExitStack, tools: ToolHook) -> None:
     """Make every framework observable until ``patches`` are undone: at once, or as soon as the run has loaded it."""
-    install_sampling(patches)
     stack.enter_context(at_home())
     installed = _Installed(Inside(patches, tools, stack))
     stack.callback(installed.forget)

@@ -14,7 +14,7 @@ from typing import Any
 
 from anthropic.resources import AsyncMessages, Messages
 
-from dissonance.harness.world import Patches
+from dissonance.harness.world import Patches, current_world
 
 __all__ = ["install_sampling"]
 
@@ -23,7 +23,7 @@ _DEFAULTS = {"temperature": 1.0, "top_p": 1.0, "top_k": -1}
 
 
 def install_sampling(patches: Patches) -> None:
-    """Let ``create`` and ``stream`` of the SDK take the sampling parameters again, until ``patches`` are undone."""
+    """Let ``create`` and ``stream`` of the SDK take the sampling parameters again inside runs, until ``patches`` are undone."""
     for owner in (Messages, AsyncMessages):
         for name in ("create", "stream"):
             original = vars(owner)[name]
@@ -41,7 +41,7 @@ def _shimmed(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def shimmed(resource: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if absent.isdisjoint(kwargs):
+        if absent.isdisjoint(kwargs) or current_world() is None:
             return original(resource, *args, **kwargs)
         given = {name: kwargs.pop(name) for name in sorted(absent & kwargs.keys())}
         said = {name: value for name, value in given.items() if _says(name, value)}

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Collection
-from functools import cache, partial
+from functools import cache
 from ipaddress import ip_address
 from types import ModuleType
 from typing import Any, Protocol
@@ -32,7 +33,7 @@ from dissonance.harness.world import Patches, World, current_world
 
 from .drivers import Delivery, drivers
 
-__all__ = ["Wire", "install_hook"]
+__all__ = ["Wire", "answer_by", "install_hook"]
 
 _API_HOST = "api.anthropic.com"
 _NETWORK_TRANSPORTS = ("HTTPTransport", "AsyncHTTPTransport")
@@ -54,12 +55,19 @@ class Wire(Protocol):
         ...
 
 
-def install_hook(wire: Wire, world: World, patches: Patches, allow_hosts: Collection[str] = ()) -> None:
-    """Route all requests of code inside ``world`` to ``wire``, until ``patches`` are undone."""
-    hook = _Hook(wire, world, frozenset(allow_hosts))
-    hook.install(httpx2, patches)
-    hook.install(httpx, patches)
-    hook.install_sockets(patches)
+def install_hook(patches: Patches) -> None:
+    """Put the hook before all clients and sockets, until ``patches`` are undone. Code outside of a run passes it by."""
+    for library in (httpx2, httpx):
+        for client, transport in zip((library.Client, library.AsyncClient), _transports(library), strict=True):
+            patches.set(client, "_transport_for_url", _routed(client._transport_for_url, transport))
+    for name in ("connect", "connect_ex"):
+        patches.set(socket.socket, name, _guarded(getattr(socket.socket, name)))
+    patches.set(socket, "getaddrinfo", _resolving(socket.getaddrinfo))
+
+
+def answer_by(wire: Wire, world: World, patches: Patches, allow_hosts: Collection[str] = ()) -> None:
+    """Let ``wire`` answer all requests of code inside ``world``, until ``patches`` are undone."""
+    patches.set(sys.modules[__name__], "_of_run", _Hook(wire, world, frozenset(allow_hosts)))
 
 
 class _Hook:
@@ -86,43 +94,45 @@ class _Hook:
             f"or let it through with run(..., allow_hosts=[{host!r}])."
         )
 
-    # --- HTTP clients
 
-    def install(self, library: ModuleType, patches: Patches) -> None:
-        for client, transport in zip((library.Client, library.AsyncClient), _transports(library), strict=True):
-            patches.set(client, "_transport_for_url", _routed(client._transport_for_url, partial(transport, self)))
+_of_run: _Hook | None = None
 
-    # --- sockets
 
-    def install_sockets(self, patches: Patches) -> None:
-        for name in ("connect", "connect_ex"):
-            patches.set(socket.socket, name, self._guarded(getattr(socket.socket, name)))
-        patches.set(socket, "getaddrinfo", self._resolving(socket.getaddrinfo))
+def _inside() -> _Hook | None:
+    """The hook of the run that goes on, for code that is inside of it."""
+    return _of_run if current_world() is not None else None
 
-    def _guarded(self, connect: Callable[..., Any]) -> Callable[..., Any]:
-        def guarded(sock: socket.socket, address: Any) -> Any:
-            if current_world() is not None:
-                host = address[0] if isinstance(address, tuple) else ""
-                if not host:
-                    self.world.escape(f"real connection to a local socket {address!r}")
-                elif not self.allow(host):
-                    raise ConnectionRefusedError(self.refusal(host))
-            return connect(sock, address)
 
-        return guarded
+# --- sockets ----------------------------------------------------------------------------------
 
-    def _resolving(self, resolve: Callable[..., Any]) -> Callable[..., Any]:
-        def resolving(host: Any, *args: Any, **kwargs: Any) -> Any:
-            found = host.decode() if isinstance(host, bytes) else host
-            if current_world() is None or not found or _is_address(found):
-                return resolve(host, *args, **kwargs)
-            if not self.allow(found):
-                raise socket.gaierror(socket.EAI_NONAME, self.refusal(found))
-            answers = resolve(host, *args, **kwargs)
-            self.allowed |= {answer[4][0] for answer in answers}
-            return answers
 
-        return resolving
+def _guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(sock: socket.socket, address: Any) -> Any:
+        hook = _inside()
+        if hook is not None:
+            host = address[0] if isinstance(address, tuple) else ""
+            if not host:
+                hook.world.escape(f"real connection to a local socket {address!r}")
+            elif not hook.allow(host):
+                raise ConnectionRefusedError(hook.refusal(host))
+        return connect(sock, address)
+
+    return guarded
+
+
+def _resolving(resolve: Callable[..., Any]) -> Callable[..., Any]:
+    def resolving(host: Any, *args: Any, **kwargs: Any) -> Any:
+        hook = _inside()
+        found = host.decode() if isinstance(host, bytes) else host
+        if hook is None or not found or _is_address(found):
+            return resolve(host, *args, **kwargs)
+        if not hook.allow(found):
+            raise socket.gaierror(socket.EAI_NONAME, hook.refusal(found))
+        answers = resolve(host, *args, **kwargs)
+        hook.allowed |= {answer[4][0] for answer in answers}
+        return answers
+
+    return resolving
 
 
 def _is_address(host: str) -> bool:
@@ -138,15 +148,18 @@ def _base_url_host() -> str:
     return urlsplit(os.environ.get("ANTHROPIC_BASE_URL", "")).hostname or _API_HOST
 
 
+# --- HTTP clients -----------------------------------------------------------------------------
+
+
 def _headers(request: Any) -> list[tuple[str, str]]:
     """Read off the raw ones, because a request's own mapping costs as much as all else that the hook does."""
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
 
 
-def _routed(original: Callable[[Any, Any], Any], transport: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+def _routed(original: Callable[[Any, Any], Any], transport: Callable[[_Hook, Any], Any]) -> Callable[[Any, Any], Any]:
     def transport_for_url(client: Any, url: Any) -> Any:
-        found = original(client, url)
-        return transport(found) if current_world() is not None else found
+        found, hook = original(client, url), _inside()
+        return found if hook is None else transport(hook, found)
 
     return transport_for_url
 

@@ -13,7 +13,7 @@ from .insist import insist
 from .kernel import World
 from .loop import VirtualLoop
 from .ordered import OrderedSet
-from .patches import Patches
+from .patches import Patches, Standing
 from .scope import STANDING, complete, inside, refuse_if_taken
 from .strand import current_world
 
@@ -22,6 +22,7 @@ __all__ = [
     "STANDING",
     "OrderedSet",
     "Patches",
+    "Standing",
     "VirtualLoop",
     "World",
     "complete",
