@@ -6,13 +6,12 @@ import asyncio
 import os
 import random
 import statistics
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import pytest
-from forks import killed
+from forks import killed, seconds_at_work
 from pydantic import BaseModel
 from sqlalchemy import NullPool, create_engine, text
 
@@ -69,19 +68,15 @@ def kept(url: str) -> dict[tuple[str, str], object]:
 
 def killed_often(kind: type[Store], url: str, log: Path, kills: int) -> tuple[list[int], list[str]]:
     """Kill children at work; which runs were begun, and each stage that was worked on although it was kept before."""
-    lengths = []
-    for number in range(1000, 1005):
-        began = time.perf_counter()
-        assert not killed(partial(work, kind, url, log, [number]), 60.0)
-        lengths.append(time.perf_counter() - began)
+    length = statistics.median(seconds_at_work(partial(work, kind, url, log, [number])) for number in range(1000, 1005))
     chance = random.Random(url.partition(":")[0])
     before: dict[tuple[str, str], object] = {}
     repeated: list[str] = []
     tries = left = 0
     while left < kills:
-        length = log.stat().st_size
-        left += killed(partial(work, kind, url, log, [tries]), chance.uniform(0.0, 1.2 * statistics.median(lengths)))
-        begun = log.read_bytes()[length:].decode().splitlines()
+        read = log.stat().st_size
+        left += killed(partial(work, kind, url, log, [tries]), chance.uniform(0.0, 1.2 * length))
+        begun = log.read_bytes()[read:].decode().splitlines()
         repeated += [line for line in begun if tuple(line.split()) in before]
         now = kept(url)
         assert {each: now.get(each) for each in before} == before, "what was kept is lost or has changed"

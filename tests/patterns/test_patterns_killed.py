@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import statistics
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forks import killed
+from forks import killed, seconds_at_work
 from sqlalchemy import Connection, text
 
 from dissonance.patterns import Outcome, Usage
@@ -79,15 +78,11 @@ def work(url: str, effect: Taker, numbers: Sequence[int], started: int) -> None:
 
 def killed_often(url: str, effect: Taker, kills: int) -> list[int]:
     """Kill children at work at random instants, each of which goes on where others were killed; what was begun."""
-    lengths = []
-    for number in range(1000, 1005):
-        began = time.perf_counter()
-        assert not killed(partial(work, url, effect, [number]), 60.0)
-        lengths.append(time.perf_counter() - began)
+    length = statistics.median(seconds_at_work(partial(work, url, effect, [number])) for number in range(1000, 1005))
     chance = random.Random(f"{type(effect).__name__} {url.partition(':')[0]}")
     tries = 0
     while kills:
-        kills -= killed(partial(work, url, effect, [tries]), chance.uniform(0.0, 1.2 * statistics.median(lengths)))
+        kills -= killed(partial(work, url, effect, [tries]), chance.uniform(0.0, 1.2 * length))
         tries += 1
         assert tries < 1000, f"{kills} kills are missing: the children end too fast to be killed"
     return [*range(tries), *range(1000, 1005)]

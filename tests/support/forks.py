@@ -6,11 +6,12 @@ import os
 import resource
 import select
 import signal
+import time
 import traceback
 from collections.abc import Callable
 from functools import partial
 
-__all__ = ["fork", "joined", "killed", "on_a_disk_of"]
+__all__ = ["fork", "joined", "killed", "on_a_disk_of", "seconds_at_work"]
 
 
 def fork(work: Callable[[], object]) -> int:
@@ -49,13 +50,29 @@ def killed(child: Callable[[int], object], seconds: float) -> bool:
 
     It says so by writing a byte to the file descriptor that it is given.
     """
+    pid, says = _started(child)
+    select.select([says], [], [], seconds)  # its end closes the pipe
+    os.kill(pid, signal.SIGKILL)
+    os.close(says)
+    code = joined(pid)
+    assert code in (0, -signal.SIGKILL), "the child failed by itself"
+    return code != 0
+
+
+def seconds_at_work(child: Callable[[int], object]) -> float:
+    """How long after it says that it has started the child ends, of itself."""
+    pid, says = _started(child)
+    began = time.perf_counter()
+    os.read(says, 1)
+    spent = time.perf_counter() - began
+    os.close(says)
+    assert joined(pid) == 0, "the child failed by itself"
+    return spent
+
+
+def _started(child: Callable[[int], object]) -> tuple[int, int]:
     reads, writes = os.pipe()
     pid = fork(partial(child, writes))
     os.close(writes)
     os.read(reads, 1)
-    select.select([reads], [], [], seconds)  # its end closes the pipe
-    os.kill(pid, signal.SIGKILL)
-    os.close(reads)
-    code = joined(pid)
-    assert code in (0, -signal.SIGKILL), "the child failed by itself"
-    return code != 0
+    return pid, reads
