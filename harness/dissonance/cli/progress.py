@@ -61,14 +61,9 @@ class _Lines:
         now = self._clock()
         if now < self._due or not self._before < done < total:
             return
-        made = done - self._before
-        if made == 1:  # it took the start of what makes them, too, and tells nothing of the others
-            self._due = now + FIRST_LINE
-            self.say(f"{self._what}: {done} of {total}")
-        else:
-            self._due = now + NEXT_LINE
-            left = (now - self._began) / made * (total - done)
-            self.say(f"{self._what}: {done} of {total}, about {left:.0f} s left")
+        self._due = now + NEXT_LINE
+        left = (now - self._began) / (done - self._before) * (total - done)
+        self.say(f"{self._what}: {done} of {total}, about {left:.0f} s left")
 
     def say(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
