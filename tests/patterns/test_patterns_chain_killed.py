@@ -75,7 +75,9 @@ def killed_often(kind: type[Store], url: str, log: Path, kills: int) -> tuple[li
     tries = left = 0
     while left < kills:
         read = log.stat().st_size
-        left += killed(partial(work, kind, url, log, [tries]), chance.uniform(0.0, 1.2 * length))
+        hit = killed(partial(work, kind, url, log, [tries]), chance.uniform(0.0, length))
+        length *= 1.05 if hit else 0.95  # about every second one hits, however fast the machine is just now
+        left += hit
         begun = log.read_bytes()[read:].decode().splitlines()
         repeated += [line for line in begun if tuple(line.split()) in before]
         now = kept(url)

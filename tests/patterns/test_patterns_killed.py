@@ -82,7 +82,9 @@ def killed_often(url: str, effect: Taker, kills: int) -> list[int]:
     chance = random.Random(f"{type(effect).__name__} {url.partition(':')[0]}")
     tries = 0
     while kills:
-        kills -= killed(partial(work, url, effect, [tries]), chance.uniform(0.0, 1.2 * length))
+        hit = killed(partial(work, url, effect, [tries]), chance.uniform(0.0, length))
+        length *= 1.05 if hit else 0.95  # about every second one hits, however fast the machine is just now
+        kills -= hit
         tries += 1
         assert tries < 1000, f"{kills} kills are missing: the children end too fast to be killed"
     return [*range(tries), *range(1000, 1005)]
