@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, Field, fields
+from inspect import signature
 from typing import Any, TypeVar
 
 __all__ = ["quick"]
@@ -14,7 +15,7 @@ def quick(kind: type[T]) -> type[T]:
     """The frozen dataclass, with an ``__init__`` that takes the same arguments and costs half as much.
 
     The standard library's calls ``object.__setattr__`` by the name of each field; this one fills the slots by their
-    descriptors, or the ``__dict__`` where there are none. For classes without ``__post_init__``.
+    descriptors, or the ``__dict__`` where there are none. Raises TypeError for a class with ``__post_init__``.
 
     >>> from dataclasses import dataclass
     >>> @quick
@@ -25,6 +26,8 @@ def quick(kind: type[T]) -> type[T]:
     >>> Point(3)
     Point(x=3, y=0)
     """
+    if hasattr(kind, "__post_init__"):
+        raise TypeError(f"{kind.__name__} has a __post_init__, which quick() would not call; leave it as it is")
     usual: Any = kind.__init__
     code = usual.__code__
     names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
@@ -44,7 +47,7 @@ def _filled(kind: type, field: Field[Any], usual: Any, scope: dict[str, Any]) ->
     """The line that fills this field; ``scope`` gets what stands in it."""
     name = value = field.name
     if field.default_factory is not MISSING:
-        scope |= {f"new_{name}": field.default_factory, f"no_{name}": usual.__kwdefaults__[name]}
+        scope |= {f"new_{name}": field.default_factory, f"no_{name}": signature(usual).parameters[name].default}
         value = f"new_{name}() if {name} is no_{name} else {name}"
     if "__slots__" not in vars(kind):
         return f"held[{name!r}] = {value}"
