@@ -6,6 +6,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PYTEST = $(PYTHON) -m pytest
 FRAMEWORKS_PYTEST = $(or $(FRAMEWORKS_PYTHON),$(PYTHON)) -m pytest
+# By name: in an editable installation each lies in a folder of its own, and `dissonance` is found in one of them only.
+ROOMS := cli experiments faults harness patterns plugin pytest_plugin reports
 PARALLEL := --numprocesses auto --dist loadgroup
 BIN = $(dir $(PYTHON))
 OUT := dissonance-report
@@ -35,7 +37,7 @@ run: $(READY)
 # Doctests of modules that need a framework are skipped where it is not installed.
 test: $(READY)
 	$(PYTEST) tests -m "not slow" $(PARALLEL)
-	$(PYTEST) --doctest-modules --doctest-ignore-import-errors --pyargs dissonance
+	$(PYTEST) --doctest-modules --doctest-ignore-import-errors --pyargs $(ROOMS:%=dissonance.%)
 
 # Kills, thousands of repetitions, whole experiments, engines, a browser.
 test-slow: $(READY)
